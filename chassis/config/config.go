@@ -1,0 +1,115 @@
+// Package config turns flags, environment and files into validated values.
+//
+// A program's settings are one struct with kong tags: every flag has an environment variable and a
+// default, unknown flags are refused with a suggestion. Files are YAML, decoded strictly: an unknown
+// key is an error with line, column and an excerpt. Secrets are always files, held in a type that
+// prints as [redacted]. This is the only package that reads the environment.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+)
+
+// Parse fills target, a pointer to a struct with kong tags, from args and the environment.
+// It handles --help itself and then ends the process, as kong does. The returned command is the
+// chosen subcommand, empty when target has none.
+func Parse(name, description string, args []string, target any) (string, error) {
+	parser, err := kong.New(target,
+		kong.Name(name),
+		kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+	)
+	if err != nil {
+		return "", fmt.Errorf("command line of %s: %w", name, err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return "", fmt.Errorf("%w (%s --help lists the settings)", err, name)
+	}
+	return parsed.Command(), nil
+}
+
+// maxFileBytes bounds every file that is read, so that a wrong path such as /dev/zero is an error.
+const maxFileBytes = 16 << 20
+
+// ReadFile reads a whole file of at most 16 MiB.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the PathError names operation, path and reason already.
+	}
+	defer f.Close() //nolint:errcheck // nothing was written.
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(data) > maxFileBytes {
+		return nil, fmt.Errorf("read %s: larger than %d MiB", path, maxFileBytes>>20)
+	}
+	return data, nil
+}
+
+// ReadYAML decodes the file at path into target, a pointer, as DecodeYAML does.
+func ReadYAML(path string, target any) error {
+	data, err := ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return DecodeYAML(path, data, target)
+}
+
+// DecodeYAML decodes one YAML document strictly: keys that target does not know and keys that occur
+// twice are errors. Errors begin with name and the line, and show an excerpt. An empty document
+// gives the zero value.
+func DecodeYAML(name string, data []byte, target any) error {
+	err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(target)
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true))) //nolint:errorlint // the library's text is the message.
+}
+
+const redacted = "[redacted]"
+
+// Secret is a value that no print, log or encoder shows. Only Reveal gives it away.
+type Secret struct{ value string }
+
+// NewSecret wraps a value that did not come from a file, such as a development default.
+func NewSecret(value string) Secret { return Secret{value: value} }
+
+// ReadSecret reads a secret from its file. The line end that editors add is cut; an empty file is an
+// error. what names the setting in errors.
+func ReadSecret(what, path string) (Secret, error) {
+	if path == "" {
+		return Secret{}, fmt.Errorf("%s: not set; it names the file that holds the secret", what)
+	}
+	data, err := ReadFile(path)
+	if err != nil {
+		return Secret{}, fmt.Errorf("%s: %w", what, err)
+	}
+	value := strings.TrimSpace(string(data))
+	if value == "" {
+		return Secret{}, fmt.Errorf("%s: file %s is empty", what, path)
+	}
+	return Secret{value: value}, nil
+}
+
+// Reveal returns the value, for the one place that needs it.
+func (s Secret) Reveal() string { return s.value }
+
+// String hides the value from fmt.
+func (Secret) String() string { return redacted }
+
+// GoString hides the value from %#v.
+func (Secret) GoString() string { return redacted }
+
+// MarshalText hides the value from encoders and from slog.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -1,0 +1,200 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wxstack/wxstack/chassis/config"
+)
+
+func TestParseReadsFlagsOverEnvironmentOverDefaults(t *testing.T) {
+	t.Setenv("TEST_ADDR", ":1")
+	t.Setenv("TEST_LEVEL", "warn")
+	var got struct {
+		Addr  string     `name:"addr" env:"TEST_ADDR" default:":0"`
+		Level slog.Level `name:"level" env:"TEST_LEVEL" default:"info"`
+		Other string     `name:"other" env:"TEST_OTHER" default:"x"`
+	}
+	if _, err := config.Parse("test", "A test.", []string{"--addr", ":2"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Addr != ":2" || got.Level != slog.LevelWarn || got.Other != "x" {
+		t.Errorf("parsed %+v", got)
+	}
+}
+
+func TestParseRefusesUnknownFlagsWithASuggestion(t *testing.T) {
+	t.Parallel()
+	var target struct {
+		ListenAddr string `name:"listen-addr" default:":0"`
+	}
+	_, err := config.Parse("test", "A test.", []string{"--listen-adr", ":2"}, &target)
+	if err == nil || !strings.Contains(err.Error(), "--listen-addr") || !strings.Contains(err.Error(), "--help") {
+		t.Errorf("error = %v, want one that suggests --listen-addr and --help", err)
+	}
+}
+
+type sample struct {
+	Name  string `yaml:"name"`
+	Items []struct {
+		ID int `yaml:"id"`
+	} `yaml:"items"`
+}
+
+func TestDecodeYAMLNamesFileLineAndKey(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		yaml string
+		want []string
+	}{
+		"unknown key":     {"name: a\nitems:\n  - id: 1\n    idd: 2\n", []string{"f.yaml", "[4:5]", "idd"}},
+		"duplicate key":   {"name: a\nname: b\n", []string{"f.yaml", "[2:1]", "name"}},
+		"wrong type":      {"items:\n  - id: one\n", []string{"f.yaml", "[2:9]"}},
+		"not YAML at all": {"name: [a\n", []string{"f.yaml", "[1:7]"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got sample
+			err := config.DecodeYAML("f.yaml", []byte(tt.yaml), &got)
+			if err == nil {
+				t.Fatalf("decoded %+v, want an error", got)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error does not name %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestDecodeYAMLAcceptsAnEmptyDocument(t *testing.T) {
+	t.Parallel()
+	var got sample
+	if err := config.DecodeYAML("f.yaml", []byte("# nothing yet\n"), &got); err != nil || got.Name != "" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestReadFileRefusesWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	if _, err := config.ReadFile("/dev/zero"); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestReadSecret(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	secret, err := config.ReadSecret("app_secret_file", write("good", "s3cret\n"))
+	if err != nil || secret.Reveal() != "s3cret" {
+		t.Errorf("secret %q, error %v; want the line end cut", secret.Reveal(), err)
+	}
+	for name, path := range map[string]string{"empty": write("empty", "\n"), "missing": filepath.Join(dir, "none"), "unset": ""} {
+		if _, err := config.ReadSecret("app_secret_file", path); err == nil || !strings.Contains(err.Error(), "app_secret_file") {
+			t.Errorf("%s: error = %v, want one that names the setting", name, err)
+		}
+	}
+}
+
+func TestSecretNeverPrints(t *testing.T) {
+	t.Parallel()
+	s := struct{ S config.Secret }{config.NewSecret("s3cret")}
+	encoded, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "secret", s.S, "struct", s)
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "secret", s.S, "struct", s)
+	for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %s %q", s, s, s.S, s.S), string(encoded), logged.String()} {
+		if strings.Contains(shown, "s3cret") {
+			t.Errorf("shown: %s", shown)
+		}
+	}
+}
+
+func TestWatchSeesEveryWayThatFilesAreReplaced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rules.yaml")
+	write := func(p, content string) {
+		if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	steps := []struct {
+		name   string
+		change func()
+	}{
+		{"written in place", func() { write(path, "1") }},
+		{"renamed over", func() {
+			write(path+".new", "2")
+			if err := os.Rename(path+".new", path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"removed and made again", func() {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			write(path, "3")
+		}},
+	}
+	write(path, "0")
+	changed := make(chan string, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- config.Watch(t.Context(), path, func() {
+			content, _ := os.ReadFile(path)
+			changed <- string(content)
+		})
+	}()
+	// The watcher needs a moment to be set up: the first change is repeated until it is seen.
+	for i := 0; ; i++ {
+		write(path, fmt.Sprint("warm-up ", i))
+		if _, ok := tryReceive(changed); ok {
+			break
+		}
+	}
+	var seen []string
+	for _, step := range steps {
+		step.change()
+		want, _ := os.ReadFile(path)
+		for got := range changed {
+			if got == string(want) {
+				seen = append(seen, step.name)
+				break
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"written in place", "renamed over", "removed and made again"}, seen); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzDecodeYAML(f *testing.F) {
+	f.Add([]byte("name: a\nitems:\n  - id: 1\n"))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var got sample
+		if err := config.DecodeYAML("f.yaml", data, &got); err != nil && !strings.HasPrefix(err.Error(), "f.yaml: ") {
+			t.Errorf("error does not name the file: %v", err)
+		}
+	})
+}

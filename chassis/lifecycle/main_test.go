@@ -1,0 +1,104 @@
+package lifecycle //nolint:testpackage // Main ends the process; what it does before is tested from inside.
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wxstack/wxstack/chassis/telemetry"
+)
+
+type settings struct {
+	Name string `name:"name" env:"TEST_NAME" default:"x" help:"A name."`
+}
+
+func (s *settings) Check() error {
+	if s.Name == "bad" {
+		return errors.New("TEST_NAME: must not be bad")
+	}
+	return nil
+}
+
+func program(build func(context.Context, *telemetry.Telemetry) (Part, error)) Program {
+	return Program{Name: "test", Description: "A test.", Settings: new(settings), Build: build}
+}
+
+func neverBuilt(context.Context, *telemetry.Telemetry) (Part, error) {
+	return nil, errors.New("built although nothing should run")
+}
+
+func TestProgramCommands(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"version":           {[]string{"--version"}, ""},
+		"validate":          {[]string{"--validate", "--name", "good"}, ""},
+		"validate, faulty":  {[]string{"--validate", "--name", "bad"}, "TEST_NAME: must not be bad"},
+		"run, faulty":       {[]string{"--name", "bad"}, "TEST_NAME: must not be bad"},
+		"unknown flag":      {[]string{"--nam", "x"}, "--name"},
+		"nobody is healthy": {[]string{"healthcheck", "--debug-addr", "127.0.0.1:1"}, "health check"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := program(neverBuilt).run(t.Context(), tt.args)
+			if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("error = %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRunServesHealthUntilAskedToStop(t *testing.T) {
+	t.Parallel()
+	addr := freeAddr(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	running := make(chan struct{})
+	p := program(func(context.Context, *telemetry.Telemetry) (Part, error) {
+		return Func(func(ctx context.Context) error { close(running); <-ctx.Done(); return nil }), nil
+	})
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx, []string{"--debug-addr", addr, "--log-level", "error"}) }()
+	<-running
+	if err := program(neverBuilt).run(t.Context(), []string{"healthcheck", "--debug-addr", addr}); err != nil {
+		t.Errorf("health check of a running service: %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	var lc net.ListenConfig
+	lis, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	return lis.Addr().String()
+}
+
+func TestDrainingTellsBalancersBeforeItStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tel := telemetry.Discard()
+		asked, ask := context.WithCancel(t.Context())
+		delayed := draining(asked, tel.Health)
+		ask()
+		synctest.Wait()
+		if _, ready := tel.Health.Report(); ready {
+			t.Error("still ready although asked to stop")
+		}
+		if delayed.Err() != nil {
+			t.Error("stopped before balancers could notice")
+		}
+		<-delayed.Done()
+	})
+}

@@ -1,0 +1,151 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+)
+
+const (
+	// maxConnectionAge makes clients look up their peers again, so that new replicas get work.
+	maxConnectionAge      = 30 * time.Second
+	maxConnectionAgeGrace = 20 * time.Second
+	keepaliveInterval     = 10 * time.Second
+	keepaliveTimeout      = 3 * time.Second
+	// minClientPing is under keepaliveInterval, so that our own clients never break the rule.
+	minClientPing = 5 * time.Second
+	// stopGrace is how long calls in flight may take to finish after the server was asked to stop.
+	stopGrace = 15 * time.Second
+)
+
+// Server is a gRPC server with the house's equipment. Register services on it, then Serve.
+type Server struct {
+	*grpc.Server
+	health *health.Server
+	log    *slog.Logger
+}
+
+// NewServer makes a server. Without TLS files it speaks plaintext and says so in the log.
+func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
+	creds, err := files.server()
+	if err != nil {
+		return nil, err
+	}
+	if !files.enabled() {
+		tel.Log.Warn("gRPC without TLS: fine on a private network, otherwise set TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE")
+	}
+	metrics := telemetry.Register(tel.Metrics, grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram()))
+	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
+		return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "panic")
+	})
+	s := &Server{health: health.NewServer(), log: tel.Log}
+	s.Server = grpc.NewServer(
+		grpc.Creds(creds),
+		grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(tel.Traces), otelgrpc.WithPropagators(tel.Propagator))),
+		grpc.ChainUnaryInterceptor(
+			metrics.UnaryServerInterceptor(),
+			s.unaryFaults,
+			recovery.UnaryServerInterceptor(onPanic),
+			unaryDeadline,
+		),
+		grpc.ChainStreamInterceptor(
+			metrics.StreamServerInterceptor(),
+			s.streamFaults,
+			recovery.StreamServerInterceptor(onPanic),
+		),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: maxConnectionAgeGrace,
+			Time: keepaliveInterval, Timeout: keepaliveTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+	)
+	healthv1.RegisterHealthServer(s.Server, s.health)
+	reflection.Register(s.Server)
+	return s, nil
+}
+
+// Run serves on lis until ctx is done. Then health says NOT_SERVING, new calls are refused, and calls
+// in flight get 15 s to finish. It closes lis.
+func (s *Server) Run(ctx context.Context, lis net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(lis) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("gRPC server on %s: %w", lis.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.health.Shutdown()
+	hard := time.AfterFunc(stopGrace, s.Stop)
+	defer hard.Stop()
+	s.GracefulStop()
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("gRPC server on %s: %w", lis.Addr(), err)
+	}
+	return nil
+}
+
+func (s *Server) unaryFaults(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	resp, err := handler(ctx, req)
+	return resp, s.present(ctx, info.FullMethod, err)
+}
+
+func (s *Server) streamFaults(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return s.present(stream.Context(), info.FullMethod, handler(srv, stream))
+}
+
+// present makes any error one that says no more than the caller may know; what is withheld is logged.
+func (s *Server) present(ctx context.Context, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := fault.KindOf(err)
+	var known *fault.Error
+	if !errors.As(err, &known) {
+		known = fault.Wrap(kind, err, "%s failed", method)
+	}
+	if kind == fault.Internal {
+		s.log.ErrorContext(ctx, "call failed", "method", method, "error", err)
+	} else {
+		s.log.DebugContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
+	}
+	return known
+}
+
+const (
+	// hopCost is taken off the deadline at every hop, so that the innermost failure gets back in time
+	// to be named.
+	hopCost = 20 * time.Millisecond
+	// minWork is the least time that is worth starting a call with.
+	minWork = 10 * time.Millisecond
+)
+
+func unaryDeadline(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return handler(ctx, req)
+	}
+	left := time.Until(deadline) - hopCost
+	if left < minWork {
+		return nil, fault.New(fault.Deadline, "the call came with %v left, which is too short to start it", left+hopCost)
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return handler(ctx, req)
+}

@@ -1,0 +1,143 @@
+package telemetry
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Need says what it means for the process when a component is down.
+type Need int
+
+const (
+	// Optional components leave the process degraded but ready: it goes on serving.
+	Optional Need = iota
+	// Essential components make the process not ready: load balancers send work elsewhere.
+	Essential
+)
+
+// Health is the state of the process's components. Each change of state is one log line and shows in
+// the metric component_up; the whole shows at /readyz.
+type Health struct {
+	log *slog.Logger
+	up  *prometheus.GaugeVec
+
+	mu         sync.Mutex
+	components map[string]*Component
+	draining   bool
+}
+
+// NewHealth makes a Health without components, which is ready.
+func NewHealth(log *slog.Logger, registry *prometheus.Registry) *Health {
+	up := Register(registry, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "component_up",
+		Help: "1 while the component that the process leans on works, 0 while it does not.",
+	}, []string{"component"}))
+	return &Health{log: log, up: up, components: map[string]*Component{}}
+}
+
+// Component is one thing the process leans on, such as Redis.
+type Component struct {
+	health *Health
+	name   string
+	need   Need
+	err    error
+}
+
+// Component adds a component, which counts as up until reported otherwise. The same name again
+// returns the same component, so that parts in one process can share one.
+func (h *Health) Component(name string, need Need) *Component {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c, ok := h.components[name]; ok {
+		return c
+	}
+	c := &Component{health: h, name: name, need: need}
+	h.components[name] = c
+	h.up.WithLabelValues(name).Set(1)
+	return c
+}
+
+// Report tells the present state: nil for up, otherwise why it is down. Only a change is logged.
+func (c *Component) Report(err error) {
+	h := c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed := (err == nil) != (c.err == nil)
+	c.err = err
+	switch {
+	case !changed:
+	case err != nil:
+		h.up.WithLabelValues(c.name).Set(0)
+		h.log.Warn("component down", "component", c.name, "error", err)
+	default:
+		h.up.WithLabelValues(c.name).Set(1)
+		h.log.Info("component up again", "component", c.name)
+	}
+}
+
+// Drain makes the process not ready for good: it is about to stop.
+func (h *Health) Drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+}
+
+// Report is the state of a process at one moment, as /readyz shows it.
+type Report struct {
+	// Status is ready, degraded, unready or draining.
+	Status     string            `json:"status"`
+	Components map[string]string `json:"components,omitempty"`
+}
+
+// Report returns the present state and whether the process should get work.
+func (h *Health) Report() (Report, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	report, ready := Report{Status: "ready", Components: map[string]string{}}, true
+	for name, c := range h.components {
+		report.Components[name] = "up"
+		if c.err == nil {
+			continue
+		}
+		report.Components[name] = "down: " + c.err.Error()
+		if c.need == Essential {
+			ready = false
+		}
+		report.Status = "degraded"
+	}
+	switch {
+	case h.draining:
+		report.Status, ready = "draining", false
+	case !ready:
+		report.Status = "unready"
+	}
+	return report, ready
+}
+
+// Down lists the names of components that are down, sorted.
+func (r Report) Down() []string {
+	var down []string
+	for name, state := range r.Components {
+		if strings.HasPrefix(state, "down") {
+			down = append(down, name)
+		}
+	}
+	slices.Sort(down)
+	return down
+}
+
+// ServeHTTP answers 200 when the process should get work and 503 otherwise, with the Report as JSON.
+func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	report, ready := h.Report()
+	w.Header().Set("Content-Type", "application/json")
+	if !ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(report)
+}
