@@ -1,0 +1,67 @@
+package errcode
+
+// Remedy returns one line for an operator: what to do about the code, and where
+// in the console (微信公众平台 mp.weixin.qq.com). It is never empty.
+func (c Code) Remedy() string {
+	if remedy, ok := remedies[c]; ok {
+		return remedy
+	}
+
+	return classRemedies[c.Class()]
+}
+
+// classRemedies are the advice for codes without one of their own.
+//
+//nolint:gosec // advice about secrets, not secrets.
+var classRemedies = map[Class]string{
+	Unknown:        "look the code up under 全局返回码说明 in WeChat's documentation",
+	OK:             "nothing to do",
+	Busy:           "WeChat is busy (系统繁忙); wait a little and repeat",
+	TokenRejected:  "get a new access_token and repeat once; if that fails too, the token belongs to another account",
+	SecretRejected: "check AppID and AppSecret in the console under 设置与开发 → 基本配置",
+	IPNotAllowed:   "add the server's public address to the IP白名单 in the console under 设置与开发 → 基本配置",
+	RateLimited:    "too many calls within a minute; wait 60 s or more and call less often",
+	QuotaExhausted: "the allowance is used up; see 设置与开发 → 接口权限 in the console, and wait until it is renewed",
+	WindowClosed:   "the follower cannot be written to now; wait until they send a message to the account",
+	Unauthorized:   "the account lacks this right; see 设置与开发 → 接口权限 in the console, 微信认证 may be required",
+	InvalidRequest: "correct the request; repeating it unchanged will fail again",
+}
+
+// remedies are what an operator has asked about, or would.
+var remedies = map[Code]string{
+	InvalidCredential: "the access_token is not the latest: get a new one; at the token endpoint the AppSecret is wrong: " +
+		"compare it in the console under 设置与开发 → 基本配置; if tokens die often, another server fetches them too",
+	InvalidAppID:  "the AppID is wrong; copy 开发者ID(AppID) from the console under 设置与开发 → 基本配置",
+	InvalidOpenID: "the OpenID is wrong or belongs to another account; a follower has a different OpenID in each",
+	InvalidAppSecret: "the AppSecret is wrong; reset 开发者密码(AppSecret) in the console under 设置与开发 → 基本配置 " +
+		"and store the new one",
+	IPNotOnAllowList: "errmsg names the address; add it to the IP白名单 in the console under 设置与开发 → 基本配置",
+	AppSecretFrozen:  "the AppSecret is frozen (已冻结); unfreeze it (解冻) in the console under 设置与开发 → 基本配置",
+	TextTooLong:      "shorten the text; about 680 Chinese characters (2048 bytes) fit",
+	DailyQuotaSpent: "the daily quota is used up; wait until tomorrow, or reset it (接口调用次数清零, 10 a month) in the console " +
+		"under 设置与开发 → 接口权限",
+	ReplyWindowClosed: "the follower has not written within 48 hours (回复时间超过限制) or has left; wait until they write again",
+	ReplyAllowanceSpent: "the customer-service messages (客服消息) since the follower's last action are used up; " +
+		"wait until they write again",
+	APIUnauthorized: "the account has no right to this API; see 设置与开发 → 接口权限 in the console, " +
+		"most need 微信认证 and some a 服务号",
+	48004:           "the API is banned (封禁) for this account; the 通知中心 of the console says why and how to appeal",
+	ClearQuotaSpent: "the ten quota resets of this month are used up; wait until next month",
+	TokenForbidden:  "the account may not get an access_token (禁止使用token接口); ask WeChat's support (微信客服)",
+	AccountFrozen:   "the account is frozen (账号已冻结); the 通知中心 of the console says why and how to appeal",
+	IPAwaitsConfirmation: "the administrator (管理员) has been asked to confirm this address and has not answered yet; " +
+		"confirm it in WeChat (公众平台安全助手)",
+	IPNeedsConfirmation: "the administrator (管理员) must confirm this address; confirm the 公众平台安全助手 message in WeChat, " +
+		"or turn off the risk check of the call in the console",
+	IPRefusedForOneDay:   "the administrator (管理员) refused this address twice within 24 hours; it is blocked for 24 hours",
+	IPRefusedForOneHour:  "the administrator (管理员) refused this address; it is blocked for one hour",
+	ComponentTokenNeeded: "the account has handed this API to a third-party platform (第三方平台); use that platform's token",
+	FollowerUnsubscribed: "the user does not follow the account (未关注); nothing can be sent",
+	43019:                "the follower is on the blacklist (黑名单); remove them in the console under 用户管理",
+	FollowerRefusesPushes: "the follower refuses the account's messages (拒收); " +
+		"only they can change it, in the account's settings",
+	42007: "the user has changed the WeChat password; let them authorise (网页授权) again; the account's token is not concerned",
+	40029: "the OAuth code is wrong; let the user authorise (网页授权) again",
+	40163: "the OAuth code has been used before; let the user authorise (网页授权) again",
+	40033: "write real characters instead of \\uXXXX escapes into the JSON body",
+}
