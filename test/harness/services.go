@@ -1,0 +1,72 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/wxstack/wxstack/simulator"
+	"github.com/wxstack/wxstack/wechat/account"
+)
+
+// Services are the four services as processes of their own, with a real Redis and the simulator in
+// this process: the deployment without its edge.
+type Services struct {
+	Platform    *simulator.Platform
+	GatewayURL  string
+	TokenCenter string
+	// Processes by name of the service.
+	Processes map[string]*Process
+}
+
+// StartServices starts one replica of each service and waits until all are ready.
+func StartServices(t testing.TB) *Services {
+	t.Helper()
+	redisURL, _ := Redis(t)
+	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
+	s := &Services{
+		Platform: simulator.Start(t), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
+	}
+	if err := s.Platform.SetCallback("", s.GatewayURL+"/wx/"+account.DevelopmentAppID, ""); err != nil {
+		t.Fatal(err)
+	}
+	common := []string{"WX_ACCOUNTS_FILE=" + WriteAccounts(t), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL}
+	s.start(t, "token-center", common, "TOKEN_CENTER_LISTEN_ADDR="+center)
+	s.start(t, "api-proxy", common, "API_PROXY_LISTEN_ADDR="+proxyHTTP, "API_PROXY_GRPC_LISTEN_ADDR="+proxyGRPC, "TOKEN_CENTER_ADDR="+center)
+	s.start(t, "logic", common, "LOGIC_LISTEN_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
+	s.start(t, "gateway", common, "GATEWAY_LISTEN_ADDR="+gateway, "LOGIC_ADDR="+logic)
+	return s
+}
+
+func (s *Services) start(t testing.TB, name string, common []string, own ...string) {
+	t.Helper()
+	debug := FreeAddr(t)
+	env := append(append([]string{"DEBUG_LISTEN_ADDR=" + debug}, common...), own...)
+	process := Start(t, Build(t, "./services/"+name+"/cmd/"+name), env)
+	process.WaitHTTP(t, "http://"+debug+"/readyz")
+	s.Processes[name] = process
+}
+
+// WriteAccounts writes the development account and its secrets as an operator would, and returns the
+// path of the accounts file.
+func WriteAccounts(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"callback_token": account.DevelopmentCallbackToken, "aes_key": account.DevelopmentEncodingAESKey,
+		"app_secret": account.DevelopmentAppSecret,
+		"accounts.yaml": fmt.Sprintf(`accounts:
+  - app_id: %s
+    original_id: %s
+    callback_token_file: %[3]s/callback_token
+    encoding_aes_key_file: %[3]s/aes_key
+    app_secret_file: %[3]s/app_secret
+`, account.DevelopmentAppID, account.DevelopmentOriginalID, dir),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "accounts.yaml")
+}
