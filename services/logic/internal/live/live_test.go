@@ -1,0 +1,148 @@
+package live_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+
+	"github.com/wxstack/wxstack/services/logic/internal/live"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	first  = "rules:\n  - {name: first, reply: {text: a}}\n"
+	second = "rules:\n  - {name: second, reply: {text: a}}\n"
+	wrong  = "rules:\n  - {name: third, reply: {txet: a}}\n"
+)
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func inForce(rules *live.Rules) string {
+	for rule := range rules.Current().Matching(&messagev1.Message{MsgType: "text"}) {
+		return rule.Name
+	}
+
+	return ""
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if _, err := live.Open(live.Source{Path: path}, telemetry.Discard()); err == nil || !strings.Contains(err.Error(), "WX_RULES_FILE") {
+		t.Errorf("a missing file: want an error that names WX_RULES_FILE, got %v", err)
+	}
+	write(t, path, wrong)
+	if _, err := live.Open(live.Source{Path: path}, telemetry.Discard()); err == nil || !strings.Contains(err.Error(), path+":2:") {
+		t.Errorf("a wrong file: want an error with path and line, got %v", err)
+	}
+}
+
+// TestFollow lets the file go through all that can happen to it. The system's own notices do not
+// reach into the bubble, so this is also the test of finding changes by looking.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	write(t, path, first)
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		tel := telemetry.ForTest(&log)
+		rules, err := live.Open(live.Source{Path: path}, tel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			rules.Follow(ctx, nil)
+		}()
+		steps := []struct {
+			name   string
+			change func()
+			rule   string
+			status string
+		}{
+			{"nothing", func() {}, "first", "ready"},
+			{"wrong", func() { write(t, path, wrong) }, "first", "degraded"},
+			{"still wrong", func() {}, "first", "degraded"},
+			{"back as it was", func() { write(t, path, first) }, "first", "ready"},
+			{"gone", func() { _ = os.Remove(path) }, "first", "degraded"},
+			{"new", func() { write(t, path, second) }, "second", "ready"},
+		}
+		for _, step := range steps {
+			step.change()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			report, ready := tel.Health.Report()
+			if got := inForce(rules); got != step.rule || report.Status != step.status || !ready {
+				t.Errorf("%s: want rule %s and %s, got %s and %+v", step.name, step.rule, step.status, got, report)
+			}
+		}
+		cancel()
+		<-stopped
+		if got := strings.Count(log.String(), "rule file refused"); got != 2 {
+			t.Errorf("each wrong state is told once: want 2 lines, got %d", got)
+		}
+	})
+}
+
+// TestRun finds a change by the system's notice, well before it would look by itself.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	write(t, path, first)
+	rules, err := live.Open(live.Source{Path: path}, telemetry.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- rules.Run(ctx) }()
+	write(t, path, second)
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for inForce(rules) != "second" {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the change was never seen")
+		case <-poll.C:
+		}
+	}
+	cancel()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunWithoutFile(t *testing.T) {
+	t.Parallel()
+	rules, err := live.Open(live.Source{BuiltIn: []byte(first)}, telemetry.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := rules.Run(ctx); err != nil || inForce(rules) != "first" {
+		t.Errorf("want the built-in rules, got %s, %v", inForce(rules), err)
+	}
+}

@@ -1,0 +1,215 @@
+package reply
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"text/template"
+	"text/template/parse"
+	"unicode/utf8"
+
+	"github.com/wxstack/wxstack/services/logic/internal/suggest"
+)
+
+// Template is a text with placeholders in the notation of text/template, such as {{ .Content }}.
+// It is safe for concurrent use.
+type Template struct {
+	source string
+	// parsed is nil when the text has no placeholder.
+	parsed *template.Template
+}
+
+// ErrTemplate is what every error of ParseTemplate wraps.
+var ErrTemplate = errors.New("template")
+
+// ParseTemplate reads a template and tries it on a sample, so that a mistake shows when rules are
+// loaded and not when a follower writes. Loops and nested templates are refused: with neither, no
+// template runs longer than its own text.
+func ParseTemplate(source string) (*Template, error) {
+	if !utf8.ValidString(source) {
+		return nil, fmt.Errorf("%w: the text is not UTF-8; save the file as UTF-8", ErrTemplate)
+	}
+	if !strings.Contains(source, "{{") {
+		return &Template{source: source}, nil
+	}
+	parsed, err := template.New("text").Parse(source)
+	if err != nil {
+		reason := strings.Replace(err.Error(), "template: text:", "line ", 1)
+
+		return nil, fmt.Errorf("%w: %s%s", ErrTemplate, reason, syntaxHint(err))
+	}
+	for _, one := range parsed.Templates() {
+		if one != parsed {
+			return nil, fmt.Errorf("%w: %w", ErrTemplate, errNested)
+		}
+	}
+	if parsed.Tree == nil {
+		return &Template{source: ""}, nil
+	}
+	if err := checkNodes(parsed.Root); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
+	}
+	t := &Template{source: source, parsed: parsed}
+	example := sample()
+	if _, _, err := t.execute(&example, maxFieldBytes); err != nil {
+		return nil, fmt.Errorf("%w: tried on a sample message: %w; guard it with {{ if }}", ErrTemplate, err)
+	}
+
+	return t, nil
+}
+
+// Static returns the text when it has no placeholder.
+func (t *Template) Static() (string, bool) { return t.source, t.parsed == nil }
+
+// errFull ends the execution of a template whose text has grown too long.
+var errFull = errors.New("text is full")
+
+// execute fills in the placeholders. A text longer than limit bytes is cut on a character boundary.
+func (t *Template) execute(d *Data, limit int) (text string, truncated bool, err error) {
+	if t == nil {
+		return "", false, nil
+	}
+	text = t.source
+	if t.parsed != nil {
+		out := &bounded{limit: limit}
+		if err := t.parsed.Execute(out, d); err != nil && !errors.Is(err, errFull) {
+			return "", false, err //nolint:wrapcheck // the library names the place in the template.
+		}
+		text = out.String()
+	}
+	if len(text) <= limit {
+		return text, false, nil
+	}
+
+	return cut(text, limit), true, nil
+}
+
+// ellipsis ends a text that was cut.
+const ellipsis = "…"
+
+// cut shortens text to at most limit bytes, the ellipsis included, without splitting a character.
+func cut(text string, limit int) string {
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+
+	return text[:end] + ellipsis
+}
+
+// bounded is a writer that refuses to grow beyond its limit by more than one write.
+type bounded struct {
+	strings.Builder
+
+	limit int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len() > b.limit {
+		return 0, errFull
+	}
+
+	return b.Builder.Write(p) //nolint:wrapcheck // it never fails.
+}
+
+// syntaxHint adds what people most often meant.
+func syntaxHint(err error) string {
+	const undefined = `function "`
+	_, rest, found := strings.Cut(err.Error(), undefined)
+	name, _, quoted := strings.Cut(rest, `"`)
+	if !found || !quoted {
+		return "; a placeholder looks like {{ .Content }}"
+	}
+	for _, field := range Fields() {
+		if strings.EqualFold(field, name) {
+			return "; did you mean {{ ." + field + " }}?"
+		}
+	}
+
+	return suggest.DidYouMean(name, builtins)
+}
+
+// builtins are the functions of text/template that make sense in a reply.
+var builtins = []string{"and", "eq", "ge", "gt", "html", "index", "le", "len", "lt", "ne", "not", "or", "print", "printf", "println", "slice", "urlquery"}
+
+// What a template may not do.
+var (
+	errLoop   = errors.New("range is not supported: a message has no lists")
+	errNested = errors.New("define, block and template are not supported; write the text in place")
+)
+
+// checkNodes refuses what could run long and names that Data does not have, in branches that the
+// sample does not reach too.
+func checkNodes(node parse.Node) error {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		return checkList(n)
+	case *parse.ActionNode:
+		return checkNodes(n.Pipe)
+	case *parse.IfNode:
+		return checkBranch(&n.BranchNode)
+	case *parse.WithNode:
+		return checkBranch(&n.BranchNode)
+	case *parse.RangeNode:
+		return errLoop
+	case *parse.TemplateNode:
+		return errNested
+	case *parse.PipeNode:
+		return checkPipe(n)
+	case *parse.FieldNode:
+		return checkField(n.Ident)
+	case *parse.VariableNode:
+		if len(n.Ident) > 1 && n.Ident[0] == "$" {
+			return checkField(n.Ident[1:])
+		}
+	}
+
+	return nil
+}
+
+func checkList(list *parse.ListNode) error {
+	if list == nil {
+		return nil
+	}
+	for _, node := range list.Nodes {
+		if err := checkNodes(node); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func checkBranch(branch *parse.BranchNode) error {
+	for _, node := range []parse.Node{branch.Pipe, branch.List} {
+		if err := checkNodes(node); err != nil {
+			return err
+		}
+	}
+
+	return checkList(branch.ElseList)
+}
+
+func checkPipe(pipe *parse.PipeNode) error {
+	if pipe == nil {
+		return nil
+	}
+	for _, command := range pipe.Cmds {
+		for _, argument := range command.Args {
+			if err := checkNodes(argument); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
+
+func checkField(path []string) error {
+	if _, known := reflect.TypeFor[Data]().FieldByName(path[0]); !known {
+		return fmt.Errorf("unknown field .%s%s", path[0], suggest.DidYouMean(path[0], Fields()))
+	}
+
+	return nil
+}

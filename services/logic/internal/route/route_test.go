@@ -1,0 +1,207 @@
+package route_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+
+	"github.com/wxstack/wxstack/services/logic/internal/route"
+)
+
+func text(content string) *messagev1.Message {
+	return &messagev1.Message{
+		AppId: "wx1", ToUserName: "gh_1", FromUserName: "o1", MsgType: "text",
+		Content: &messagev1.Message_Text{Text: &messagev1.Text{Content: content}},
+	}
+}
+
+func event(name, key string) *messagev1.Message {
+	return &messagev1.Message{
+		AppId: "wx1", ToUserName: "gh_1", FromUserName: "o1", MsgType: "event",
+		Content: &messagev1.Message_Event{Event: &messagev1.Event{Name: name, Key: key}},
+	}
+}
+
+func names(r *route.Router, msg *messagev1.Message) []string {
+	var got []string
+	for rule := range r.Matching(msg) {
+		got = append(got, rule.Name)
+	}
+
+	return got
+}
+
+// TestIndexAgreesWithTrying compares the router with trying every rule in order: whatever the index
+// leaves out, repeats or puts in the wrong order shows.
+func TestIndexAgreesWithTrying(t *testing.T) {
+	t.Parallel()
+	const seed = 7
+	random := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test that repeats itself.
+	letters := []string{"帮", "助", "a", "b", " ", "c"}
+	word := func(most int) string {
+		var w strings.Builder
+		for range 1 + random.IntN(most) {
+			w.WriteString(letters[random.IntN(len(letters))])
+		}
+
+		return strings.TrimSpace(w.String())
+	}
+	var rules []route.Rule
+	for i := range 400 {
+		m := route.Match{}
+		switch random.IntN(8) {
+		case 0:
+			m.Texts = []string{word(3) + "a", "a"}
+		case 1:
+			m.Prefixes = []string{"a" + word(2)}
+		case 2:
+			m.Contains = []string{"a" + word(2), "帮"}
+		case 3:
+			m.Patterns = []*regexp.Regexp{regexp.MustCompile("^" + regexp.QuoteMeta(word(2)))}
+		case 4:
+			m.Events = []string{"CLICK"}
+		case 5:
+			m.Keys = []string{word(2), "k"}
+		case 6:
+			m.Types = []string{"text", "image"}
+		case 7:
+			m.Accounts = []string{"gh_1"}
+		}
+		if random.IntN(3) == 0 {
+			m.Prefixes = append(m.Prefixes, "a")
+		}
+		rules = append(rules, route.Rule{Name: strconv.Itoa(i), Match: m})
+	}
+	whole := route.New(rules)
+	for range 300 {
+		msg := text(word(5))
+		if random.IntN(3) == 0 {
+			msg = event("click", word(2))
+		}
+		var want []string
+		for _, rule := range rules {
+			if rule.Match.Matches(msg) {
+				want = append(want, rule.Name)
+			}
+		}
+		if diff := cmp.Diff(want, names(whole, msg)); diff != "" {
+			t.Fatalf("%v (-one by one +indexed):\n%s", msg, diff)
+		}
+	}
+}
+
+func TestMatching(t *testing.T) {
+	t.Parallel()
+	r := route.New([]route.Rule{
+		{Name: "exact", Match: route.Match{Texts: []string{"帮助"}}},
+		{Name: "prefix", Match: route.Match{Prefixes: []string{"帮"}}},
+		{Name: "contains", Match: route.Match{Contains: []string{"助"}}},
+		{Name: "key", Match: route.Match{Events: []string{"CLICK"}, Keys: []string{"帮助"}}},
+		{Name: "all"},
+	})
+	tests := map[string]struct {
+		msg  *messagev1.Message
+		want []string
+	}{
+		"all conditions":    {text(" 帮助 "), []string{"exact", "prefix", "contains", "all"}},
+		"only one":          {text("求助"), []string{"contains", "all"}},
+		"half a character":  {text("\xe5\xb8"), []string{"all"}},
+		"event":             {event("click", "帮助"), []string{"key", "all"}},
+		"event without key": {event("CLICK", ""), []string{"all"}},
+		"no content":        {&messagev1.Message{MsgType: "text"}, []string{"all"}},
+		"nothing at all":    {&messagev1.Message{}, []string{"all"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, names(r, test.msg)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if r.Len() != 5 {
+		t.Errorf("want 5 rules, got %d", r.Len())
+	}
+}
+
+func TestMatchKinds(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		match                         route.Match
+		wantText, wantEvent, everyone bool
+	}{
+		"zero":       {route.Match{}, false, false, true},
+		"text":       {route.Match{Types: []string{"text"}}, true, false, false},
+		"event":      {route.Match{Types: []string{"event"}}, false, true, false},
+		"both":       {route.Match{Types: []string{"event", "text"}}, false, false, false},
+		"contains":   {route.Match{Contains: []string{"x"}}, true, false, false},
+		"key":        {route.Match{Keys: []string{"x"}}, false, true, false},
+		"an account": {route.Match{Accounts: []string{"x"}}, false, false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &test.match
+			if m.WantsText() != test.wantText || m.WantsEvent() != test.wantEvent || m.Everything() != test.everyone {
+				t.Errorf("text %v, event %v, everything %v", m.WantsText(), m.WantsEvent(), m.Everything())
+			}
+		})
+	}
+}
+
+func TestStopsEarly(t *testing.T) {
+	t.Parallel()
+	r := route.New([]route.Rule{{Name: "a"}, {Name: "b"}})
+	asked := slices.Collect(func(yield func(string) bool) {
+		for rule := range r.Matching(text("x")) {
+			yield(rule.Name)
+
+			return
+		}
+	})
+	if diff := cmp.Diff([]string{"a"}, asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// BenchmarkMatching shows that time does not grow with the number of rules.
+func BenchmarkMatching(b *testing.B) {
+	for _, size := range []int{10, 10_000} {
+		for kind, match := range map[string]func(i int) route.Match{
+			"text":   func(i int) route.Match { return route.Match{Texts: []string{fmt.Sprintf("问题%d", i)}} },
+			"prefix": func(i int) route.Match { return route.Match{Prefixes: []string{fmt.Sprintf("%d号", i)}} },
+			"contains": func(i int) route.Match {
+				return route.Match{Contains: []string{fmt.Sprintf("%c%c词", 0x4e00+i, 0x4e01+i)}}
+			},
+			"key": func(i int) route.Match { return route.Match{Keys: []string{fmt.Sprintf("KEY_%d", i)}} },
+			"pattern": func(i int) route.Match {
+				return route.Match{Patterns: []*regexp.Regexp{regexp.MustCompile(fmt.Sprintf("^订单%d$", i))}}
+			},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", kind, size), func(b *testing.B) {
+				var rules []route.Rule
+				for i := range size {
+					rules = append(rules, route.Rule{Name: strconv.Itoa(i), Match: match(i)})
+				}
+				r := route.New(append(rules, route.Rule{Name: "last"}))
+				msg := text("请问这个问题怎么办，我想知道营业时间和地址")
+				b.ReportAllocs()
+				for b.Loop() {
+					for rule := range r.Matching(msg) {
+						if rule.Name != "last" {
+							b.Fatal(rule.Name)
+						}
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,225 @@
+// Package rule reads rule files: YAML that says, in order, which messages are answered how. Everything
+// that can be known to be wrong is found when the file is read, all of it at once, each with its line,
+// the rule's name, the reason and the remedy.
+package rule
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/wxstack/wxstack/chassis/config"
+
+	"github.com/wxstack/wxstack/services/logic/internal/reply"
+	"github.com/wxstack/wxstack/services/logic/internal/route"
+)
+
+// Load reads the rules in data, a YAML document. The name is for errors: that of the file. Errors in
+// the rules are an *InvalidError; errors in the YAML show an excerpt.
+func Load(name string, data []byte) ([]route.Rule, error) {
+	var doc document
+	if err := config.DecodeYAML(name, data, &doc); err != nil {
+		return nil, fmt.Errorf("%w\n(YAML is indented with spaces, never tabs; a text with \": \" or \" #\" in it, or with a leading {{, [, * or &, needs quotes)", err)
+	}
+	if doc.root == nil {
+		return nil, &InvalidError{File: name, Faults: []Fault{{
+			Line: 1, Column: 1, Reason: "the file is empty; it needs the key rules with at least one rule",
+		}}}
+	}
+	r := newReader(doc.root)
+	r.singleDocument(doc.root)
+	rules := r.file(doc.root)
+	if len(r.faults) > 0 {
+		slices.SortStableFunc(r.faults, func(a, b Fault) int { return a.Line - b.Line })
+
+		return nil, &InvalidError{File: name, Faults: r.faults}
+	}
+
+	return rules, nil
+}
+
+// singleDocument refuses a second document, which would otherwise be ignored in silence.
+func (r *reader) singleDocument(root ast.Node) {
+	for t := root.GetToken(); t != nil; t = t.Next {
+		if t.Type == token.DocumentHeaderType {
+			r.faults = append(r.faults, Fault{
+				Line: t.Position.Line, Column: t.Position.Column,
+				Reason: "a second document begins here; put all rules into one list and remove the line ---",
+			})
+
+			return
+		}
+	}
+}
+
+func (r *reader) file(root ast.Node) []route.Rule {
+	if _, isList := r.resolve(root).(*ast.SequenceNode); isList {
+		r.faultf(root, "the file must begin with the key rules: and the list indented under it")
+
+		return nil
+	}
+	var rules []route.Rule
+	found, ok := r.mapping(root, "the file", map[string]func(entry){
+		"rules": func(e entry) { rules = r.rules(e) },
+	})
+	if _, has := found["rules"]; ok && !has && len(r.faults) == 0 {
+		r.faultf(root, "the file has no key rules; it needs at least one rule")
+	}
+
+	return rules
+}
+
+func (r *reader) rules(e entry) []route.Rule {
+	nodes, ok := r.list(e, "rules")
+	if !ok {
+		return nil
+	}
+	if len(nodes) == 0 {
+		r.faultf(e.key, "the list of rules is empty; it needs at least one rule")
+	}
+	seen := map[string]int{}
+	var rules []route.Rule
+	var everything *ast.Node
+	var everythingName string
+	for i := range nodes {
+		r.rule = ""
+		rule, nameNode := r.oneRule(nodes[i])
+		if nameNode != nil {
+			if line, twice := seen[rule.Name]; twice {
+				r.faultf(nameNode, "the name is used by the rule in line %d already; give each rule its own", line)
+			}
+			seen[rule.Name] = nameNode.GetToken().Position.Line
+		}
+		if everything != nil {
+			r.faultf(nodes[i], "never reached: rule %q in line %d matches every message; move this one before it",
+				everythingName, (*everything).GetToken().Position.Line)
+		} else if rule.Match.Everything() && rule.Handler != nil {
+			everything, everythingName = &nodes[i], rule.Name
+		}
+		rules = append(rules, rule)
+	}
+	r.rule = ""
+
+	return rules
+}
+
+// namePattern keeps names usable as a metric's label and in a log.
+var namePattern = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,63}$`)
+
+// oneRule returns the rule and the node of its name, nil when it has no usable one.
+func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
+	var answer *content
+	var send []*content
+	r.rule = r.nameOf(node)
+	before := len(r.faults)
+	found, ok := r.mapping(node, "a rule", map[string]func(entry){
+		"name": func(e entry) {
+			name, ok := r.text(e, "name")
+			switch {
+			case !ok:
+			case !namePattern.MatchString(name):
+				r.faultf(e.value, "name %q: use up to 64 letters, digits, spaces and . _ - and begin with a letter or digit", name)
+			default:
+				rule.Name, nameNode = name, e.value
+			}
+		},
+		"match": func(e entry) { rule.Match = r.match(e) },
+		"reply": func(e entry) { answer = r.content(e.value, "reply", true) },
+		"send":  func(e entry) { send = r.send(e) },
+	})
+	if !ok {
+		return rule, nil
+	}
+	if _, has := found["name"]; !has {
+		r.faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
+	}
+	if _, has := found["reply"]; !has {
+		r.faultf(node, "the rule has no reply; to show the follower nothing write reply: {silence: true}")
+	}
+	if len(r.faults) == before {
+		r.checkTogether(&rule.Match, answer, send, found)
+		rule.Handler = canned(answer, send)
+	}
+
+	return rule, nameNode
+}
+
+// nameOf looks the name up before the rule is read, so that faults in keys before it name the rule.
+func (r *reader) nameOf(node ast.Node) string {
+	mapNode, ok := r.resolve(node).(ast.MapNode)
+	if !ok {
+		return ""
+	}
+	for pairs := mapNode.MapRange(); pairs.Next(); {
+		if pairs.Key().GetToken().Value == "name" {
+			if text, ok := r.resolve(pairs.Value()).(*ast.StringNode); ok {
+				return text.Value
+			}
+		}
+	}
+
+	return ""
+}
+
+func (r *reader) send(e entry) []*content {
+	nodes, ok := r.list(e, "send")
+	if !ok {
+		return nil
+	}
+	var send []*content
+	for _, node := range nodes {
+		if c := r.content(node, "an entry of send", false); c != nil {
+			send = append(send, c)
+		}
+	}
+
+	return send
+}
+
+// How many customer-service messages WeChat allows after a message and after an event (follow, menu
+// click, scan): 微信公众平台 “客服消息”.
+const (
+	maxSendToMessage = 5
+	maxSendToEvent   = 3
+)
+
+// checkTogether finds what is wrong only in combination.
+func (r *reader) checkTogether(match *route.Match, answer *content, send []*content, found map[string]entry) {
+	onlyEvents := match.WantsEvent()
+	limit := reply.MaxArticlesToMessage
+	if onlyEvents {
+		limit = reply.MaxArticlesToEvent
+	}
+	if news, ok := answer.made.(reply.News); ok && len(news.Articles) > limit {
+		r.faultf(answer.node, "news has %d articles; WeChat shows %d in reply to a message and %d to an event (match: {type: event})",
+			len(news.Articles), reply.MaxArticlesToMessage, reply.MaxArticlesToEvent)
+	}
+	if _, ok := answer.made.(reply.Transfer); ok && onlyEvents {
+		r.faultf(answer.node, "transfer_customer_service hands over messages, not events; match a type such as text")
+	}
+	for _, event := range match.Events {
+		if answer.made != nil && isSilent(event) {
+			r.faultf(answer.node, "WeChat shows no reply to the event %s; use reply: {silence: true}", event)
+		}
+	}
+	most := maxSendToMessage
+	if onlyEvents {
+		most = maxSendToEvent
+	}
+	if len(send) > most {
+		r.faultf(found["send"].key, "send has %d messages; WeChat allows %d after a message and %d after an event",
+			len(send), maxSendToMessage, maxSendToEvent)
+	}
+}
+
+func canned(answer *content, send []*content) *reply.Canned {
+	c := &reply.Canned{Reply: answer.made}
+	for _, message := range send {
+		c.Send = append(c.Send, reply.Message{Content: message.made, KfAccount: message.kfAccount})
+	}
+
+	return c
+}

@@ -1,0 +1,115 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
+	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+
+	"github.com/wxstack/wxstack/services/logic/internal/route"
+	"github.com/wxstack/wxstack/services/logic/internal/server"
+)
+
+// handler makes a function a route.Handler.
+type handler func(ctx context.Context) (route.Answer, error)
+
+func (h handler) Answer(ctx context.Context, _ *messagev1.Message) (route.Answer, error) {
+	return h(ctx)
+}
+
+// fixed are Rules that never change.
+type fixed []route.Rule
+
+func (f fixed) Current() *route.Router { return route.New(f) }
+
+func answers(content string) handler {
+	return func(context.Context) (route.Answer, error) {
+		return route.Answer{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{Content: content}}}}, nil
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	subject := server.New(fixed{}, &recorder{}, telemetry.Discard())
+	for want, msg := range map[string]*messagev1.Message{
+		"message is missing":              nil,
+		"message.from_user_name is empty": {MsgType: "text"},
+		"message.msg_type is empty":       {FromUserName: "o"},
+	} {
+		_, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: msg})
+		if err == nil || fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an invalid request with %q, got %v", want, err)
+		}
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	tel := telemetry.ForTest(&log)
+	rules := fixed{
+		{Name: "fails", Match: route.Match{Types: []string{"text"}}, Handler: handler(func(context.Context) (route.Answer, error) {
+			return route.Answer{}, errors.New("no luck")
+		})},
+		{Name: "long", Match: route.Match{Types: []string{"text"}}, Handler: handler(func(context.Context) (route.Answer, error) {
+			return route.Answer{Reply: &messagev1.Reply{}, Truncated: true}, nil
+		})},
+		{Name: "picture", Match: route.Match{Types: []string{"image"}}, Handler: answers("x")},
+	}
+	subject := server.New(rules, &recorder{}, tel)
+	for _, kind := range []string{"text", "image", "link"} {
+		if _, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: &messagev1.Message{FromUserName: "oFOLLOWER", MsgType: kind}}); err != nil {
+			t.Error(err)
+		}
+	}
+	families, err := tel.Metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() == "logic_replies_total" {
+			for _, metric := range family.GetMetric() {
+				got[metric.GetLabel()[1].GetValue()+" "+metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
+			}
+		}
+	}
+	want := map[string]float64{"fails failed": 1, "long truncated": 1, "picture replied": 1, "(none) silent": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(log.String(), "no luck") || strings.Contains(log.String(), "oFOLLOWER") {
+		t.Errorf("the log must give the reason and no OpenID: %s", log.String())
+	}
+}
+
+// TestOutOfTime: an answer that comes after the deadline is none, and no further rule is asked.
+func TestOutOfTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	rules := fixed{
+		{Name: "slow", Handler: handler(func(context.Context) (route.Answer, error) {
+			cancel()
+
+			return route.Answer{}, ctx.Err()
+		})},
+		{Name: "next", Handler: handler(func(context.Context) (route.Answer, error) {
+			t.Error("the next rule was asked")
+
+			return route.Answer{}, nil
+		})},
+	}
+	subject := server.New(rules, &recorder{}, telemetry.Discard())
+	_, err := subject.Reply(ctx, &logicv1.ReplyRequest{Message: &messagev1.Message{FromUserName: "o", MsgType: "text"}})
+	if err == nil || fault.KindOf(err) != fault.Deadline {
+		t.Errorf("want a deadline fault, got %v", err)
+	}
+}
