@@ -37,24 +37,22 @@ const (
 // Server is a gRPC server with the house's equipment. Register services on it, then Serve.
 type Server struct {
 	*grpc.Server
-	health *health.Server
-	log    *slog.Logger
+	health    *health.Server
+	log       *slog.Logger
+	plaintext bool
 }
 
-// NewServer makes a server. Without TLS files it speaks plaintext and says so in the log.
+// NewServer makes a server. Without TLS files it speaks plaintext.
 func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
 	creds, err := files.server()
 	if err != nil {
 		return nil, err
 	}
-	if !files.enabled() {
-		tel.Log.Warn("gRPC without TLS: fine on a private network, otherwise set TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE")
-	}
 	metrics := telemetry.Register(tel.Metrics, grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram()))
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "panic")
 	})
-	s := &Server{health: health.NewServer(), log: tel.Log}
+	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.enabled()}
 	s.Server = grpc.NewServer(
 		grpc.Creds(creds),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(
@@ -82,8 +80,11 @@ func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
 }
 
 // Run serves on lis until ctx is done. Then health says NOT_SERVING, new calls are refused, and calls
-// in flight get 15 s to finish. It closes lis.
+// in flight get 15 s to finish. It closes lis. Plaintext that other machines can reach is warned about.
 func (s *Server) Run(ctx context.Context, lis net.Listener) error {
+	if addr, ok := lis.Addr().(*net.TCPAddr); s.plaintext && ok && !addr.IP.IsLoopback() {
+		s.log.WarnContext(ctx, "gRPC without TLS: fine on a private network, otherwise set TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE")
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(lis) }()
 	select {

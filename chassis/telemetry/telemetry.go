@@ -47,13 +47,14 @@ type Telemetry struct {
 	// Health collects the state of the process's components.
 	Health *Health
 
+	base  slog.Handler // without the name of a part
 	debug net.Listener
 	flush func(context.Context) error
 }
 
 // New starts the logger, the registry and the trace exporter, and binds the debug listener. Run serves it.
 func New(ctx context.Context, service string, cfg Config) (*Telemetry, error) {
-	t := assemble(newLogger(os.Stderr, cfg).With("service", service))
+	t := assemble(newHandler(os.Stderr, cfg), service)
 	t.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if cfg.OTLPEndpoint != "" {
 		if err := t.exportTraces(ctx, service, cfg.OTLPEndpoint); err != nil {
@@ -70,30 +71,35 @@ func New(ctx context.Context, service string, cfg Config) (*Telemetry, error) {
 }
 
 // Discard returns a Telemetry that logs nothing and serves nothing, for tests and short commands.
-func Discard() *Telemetry { return assemble(slog.New(slog.DiscardHandler)) }
+func Discard() *Telemetry { return assemble(slog.DiscardHandler, "test") }
 
 // ForTest returns a Telemetry whose log goes to w, for tests that look at it.
 func ForTest(w io.Writer) *Telemetry {
-	return assemble(newLogger(w, Config{LogLevel: slog.LevelDebug, LogFormat: "json"}))
+	return assemble(newHandler(w, Config{LogLevel: slog.LevelDebug, LogFormat: "json"}), "test")
 }
 
-func assemble(log *slog.Logger) *Telemetry {
+func assemble(base slog.Handler, service string) *Telemetry {
 	t := &Telemetry{
-		Log:        log,
+		Log:        named(base, service),
+		base:       base,
 		Metrics:    prometheus.NewRegistry(),
 		Traces:     noop.NewTracerProvider(),
 		Propagator: propagation.TraceContext{},
 		flush:      func(context.Context) error { return nil },
 	}
-	t.Health = NewHealth(log, t.Metrics)
+	t.Health = NewHealth(t.Log, t.Metrics)
 	return t
 }
 
 // For returns the same telemetry with the log attributed to another part of the process.
 func (t *Telemetry) For(service string) *Telemetry {
 	c := *t
-	c.Log = slog.New(t.Log.Handler().WithAttrs([]slog.Attr{slog.String("service", service)}))
+	c.Log = named(t.base, service)
 	return &c
+}
+
+func named(base slog.Handler, service string) *slog.Logger {
+	return slog.New(base).With("service", service)
 }
 
 // Addr returns the bound address of the debug listener.
@@ -142,12 +148,12 @@ func (t *Telemetry) handler() http.Handler {
 	return mux
 }
 
-func newLogger(w io.Writer, cfg Config) *slog.Logger {
+func newHandler(w io.Writer, cfg Config) slog.Handler {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "text" || (cfg.LogFormat == "auto" && isTerminal(w)) {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.NewJSONHandler(w, options)
 }
 
 func isTerminal(w io.Writer) bool {

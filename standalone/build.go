@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	apiproxy "github.com/wxstack/wxstack/services/api-proxy"
+	"github.com/wxstack/wxstack/services/gateway"
+	"github.com/wxstack/wxstack/services/logic"
+	tokencenter "github.com/wxstack/wxstack/services/token-center"
+	"github.com/wxstack/wxstack/simulator"
+)
+
+// house is everything in one process. Its parts reach each other over real sockets, as they do when
+// each is a process of its own.
+type house struct {
+	scratch string // holds the development account's files
+	appIDs  []string
+	redis   *embeddedRedis
+	wechat  *simulator.Platform
+	tokens  *tokencenter.Service
+	proxy   *apiproxy.Service
+	logic   *logic.Service
+	gateway *gateway.Service
+	group   *lifecycle.Group
+}
+
+// build makes all parts in the order in which they lean on each other; each binds its listener, so
+// that a taken port is known before anything runs.
+func build(ctx context.Context, cfg settings, tel *telemetry.Telemetry) (lifecycle.Part, error) {
+	h := &house{group: lifecycle.NewGroup(tel.Log)}
+	err := h.furnish(ctx, cfg, tel)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(h.scratch))
+	}
+	return lifecycle.Func(func(ctx context.Context) error {
+		h.greet(os.Stdout)
+		return errors.Join(h.group.Run(ctx), os.RemoveAll(h.scratch))
+	}), nil
+}
+
+func (h *house) furnish(ctx context.Context, cfg settings, tel *telemetry.Telemetry) error {
+	if err := h.prepareAccounts(&cfg); err != nil {
+		return err
+	}
+	if err := h.prepareRedis(&cfg); err != nil {
+		return err
+	}
+	apiHosts, err := h.prepareWeChat(cfg, tel)
+	if err != nil {
+		return err
+	}
+	if err := h.buildServices(ctx, cfg, apiHosts, tel); err != nil {
+		return err
+	}
+	return h.tellWeChat()
+}
+
+func (h *house) prepareAccounts(cfg *settings) error {
+	if cfg.Accounts != "" {
+		return nil
+	}
+	var err error
+	if h.scratch, err = os.MkdirTemp("", "wxstack-standalone-"); err != nil {
+		return fmt.Errorf("folder for the development account: %w", err)
+	}
+	cfg.Accounts, err = writeDevelopmentAccount(h.scratch)
+	return err
+}
+
+func (h *house) prepareRedis(cfg *settings) error {
+	if cfg.Redis != "" {
+		return nil
+	}
+	var err error
+	if h.redis, err = newEmbeddedRedis(); err != nil {
+		return err
+	}
+	cfg.Redis = h.redis.url()
+	h.group.Add("redis", h.redis)
+	return nil
+}
+
+// prepareWeChat returns the hosts of WeChat's API: the simulator, or none for the services' default.
+func (h *house) prepareWeChat(cfg settings, tel *telemetry.Telemetry) ([]string, error) {
+	if cfg.NoSimulator {
+		return []string{"https://api.weixin.qq.com", "https://api2.weixin.qq.com"}, nil
+	}
+	accounts, err := loadAccounts(cfg.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		h.appIDs = append(h.appIDs, a.AppID)
+	}
+	h.wechat, err = simulator.New(simulator.Options{Addr: cfg.SimulatorAddr, Accounts: accounts, Logger: tel.For("simulator").Log})
+	if err != nil {
+		return nil, fmt.Errorf("--simulator-addr: %w", err)
+	}
+	h.group.Add("simulator", h.wechat)
+	return []string{h.wechat.URL()}, nil
+}
+
+func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []string, tel *telemetry.Telemetry) error {
+	redis := redisconn.Config{URL: cfg.Redis}
+	var err error
+	h.tokens, err = tokencenter.New(ctx, tokencenter.Config{
+		ListenAddr: cfg.TokenCenterAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis,
+	}, tel.For("token-center"))
+	if err != nil {
+		return fmt.Errorf("token-center: %w", err)
+	}
+	h.group.Add("token-center", h.tokens)
+
+	h.proxy, err = apiproxy.New(ctx, apiproxy.Config{
+		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts,
+	}, tel.For("api-proxy"))
+	if err != nil {
+		return fmt.Errorf("api-proxy: %w", err)
+	}
+	h.group.Add("api-proxy", h.proxy)
+
+	h.logic, err = logic.New(ctx, logic.Config{
+		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(),
+	}, tel.For("logic"))
+	if err != nil {
+		return fmt.Errorf("logic: %w", err)
+	}
+	h.group.Add("logic", h.logic)
+
+	h.gateway, err = gateway.New(ctx, gateway.Config{
+		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), Redis: redis,
+	}, tel.For("gateway"))
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	h.group.Add("gateway", h.gateway)
+	return nil
+}
+
+// tellWeChat enters the callback URL of each account, as an operator does in the console.
+func (h *house) tellWeChat() error {
+	for _, appID := range h.appIDs {
+		if err := h.wechat.SetCallback(appID, "http://"+h.gateway.Addr()+"/wx/"+appID, ""); err != nil {
+			return fmt.Errorf("callback URL of account %s: %w", appID, err)
+		}
+	}
+	return nil
+}

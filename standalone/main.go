@@ -1,0 +1,48 @@
+// Command standalone runs the whole of wxstack in one process: gateway, logic, api-proxy and
+// token-center with an embedded Redis, and the simulator in WeChat's place. It is the newcomer's
+// first command and the fastest way to try a rule file; for real traffic see docker-compose.yml.
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+)
+
+func main() {
+	var cfg settings
+	lifecycle.Main(lifecycle.Program{
+		Name:        "standalone",
+		Description: "Runs all of wxstack in one process, with an embedded Redis and a simulated WeChat. Open the chat page and write to the account.",
+		Unbalanced:  true,
+		Settings:    &cfg,
+		Build: func(ctx context.Context, tel *telemetry.Telemetry) (lifecycle.Part, error) {
+			return build(ctx, cfg, tel)
+		},
+	})
+}
+
+// settings are the flags of DESIGN's standalone. Empty addresses are not allowed; port 0 is.
+type settings struct {
+	GatewayAddr      string `name:"gateway-addr" default:"localhost:8080" help:"Listen address of the gateway (HTTP): the callback URL."`
+	LogicAddr        string `name:"logic-addr" default:"localhost:50051" help:"Listen address of logic (gRPC)."`
+	APIProxyAddr     string `name:"api-proxy-addr" default:"localhost:8081" help:"Listen address of api-proxy (HTTP)."`
+	APIProxyGRPCAddr string `name:"api-proxy-grpc-addr" default:"localhost:50052" help:"Listen address of api-proxy (gRPC)."`
+	TokenCenterAddr  string `name:"token-center-addr" default:"localhost:50053" help:"Listen address of token-center (gRPC)."`
+	SimulatorAddr    string `name:"simulator-addr" default:"localhost:8090" help:"Listen address of the simulator (HTTP): the chat page."`
+
+	Accounts    string `name:"accounts" help:"Accounts file (YAML). Empty: the development account wxdev0000000000001."`
+	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
+	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
+	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`
+}
+
+// Check reads the files that the settings name.
+func (s *settings) Check() error {
+	if s.NoSimulator && s.Accounts == "" {
+		return errors.New("--no-simulator needs --accounts: the real WeChat does not know the development account")
+	}
+	return nil
+}
