@@ -1,0 +1,69 @@
+package simulator
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Call is one API call that the platform received. Tokens and secrets in it are
+// masked.
+type Call struct {
+	ID           int64     `json:"id"`
+	Time         time.Time `json:"time"`
+	DurationMS   float64   `json:"duration_ms"`
+	Method       string    `json:"method"`
+	Path         string    `json:"path"`
+	Query        string    `json:"query,omitempty"`
+	Account      string    `json:"account,omitempty"`
+	Generation   int       `json:"generation,omitempty"` // Of the token that was used or issued.
+	Status       int       `json:"status"`               // 0 when a fault dropped the connection.
+	ErrCode      int       `json:"errcode"`
+	Fault        bool      `json:"fault,omitempty"` // Whether SetFault had a hand in it.
+	RequestBody  string    `json:"request_body,omitempty"`
+	ResponseBody string    `json:"response_body,omitempty"`
+}
+
+// Calls returns the API calls that are remembered, oldest first.
+func (p *Platform) Calls() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.state.calls.all()
+}
+
+// record remembers a call. The caller holds the lock.
+func (p *Platform) record(r *apiRequest, given apiAnswer, took time.Duration) {
+	p.state.calls.add(Call{
+		ID: p.entries.Add(1), Time: time.Now().Add(-took), DurationMS: milliseconds(took),
+		Method: r.method, Path: r.path, Query: r.masked(r.query.Encode()), Account: r.account,
+		Generation: r.generation, Status: given.status, ErrCode: int(given.code), Fault: r.faulty,
+		RequestBody: r.masked(describeBody(r.body)), ResponseBody: r.masked(describeBody(given.body)),
+	})
+	p.state.hub.publish(topicCalls)
+}
+
+// describeBody keeps text and names what isn't.
+func describeBody(body []byte) string {
+	if kind := http.DetectContentType(body); len(body) > 0 && !strings.HasPrefix(kind, "text/") {
+		return "(" + kind + ")"
+	}
+
+	return capture(body)
+}
+
+// masked hides the secrets that the call carried.
+func (r *apiRequest) masked(text string) string {
+	for _, secret := range r.secrets {
+		text = strings.ReplaceAll(text, secret, mask(secret))
+	}
+
+	return text
+}
+
+// hide marks a value as secret for the record.
+func (r *apiRequest) hide(secret string) {
+	if secret != "" {
+		r.secrets = append(r.secrets, secret)
+	}
+}

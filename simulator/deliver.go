@@ -1,0 +1,200 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wxstack/wxstack/wechat/signature"
+)
+
+// maxAnswerBytes is far above any reply; more than that is cut and thus invalid.
+const maxAnswerBytes = 1 << 20
+
+// DeliveryResult is one HTTP request of a push.
+type DeliveryResult struct {
+	Attempt      int       `json:"attempt"` // From 1.
+	Time         time.Time `json:"time"`
+	DurationMS   float64   `json:"duration_ms"`
+	Status       int       `json:"status"` // 0 when there was no response.
+	RequestURL   string    `json:"request_url"`
+	RequestBody  string    `json:"request_body"`
+	ResponseBody string    `json:"response_body"`
+	Opened       string    `json:"opened,omitempty"` // The response in clear, when it came sealed.
+	Verdict      Verdict   `json:"verdict"`
+	Reason       string    `json:"reason"` // The verdict in words.
+
+	line *ChatEntry
+}
+
+// newDeliveryClient returns a client that behaves as WeChat's does: no redirects,
+// no proxy, no compression.
+func newDeliveryClient(reuse bool) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DisableKeepAlives:   !reuse,
+			DisableCompression:  true,
+			MaxIdleConnsPerHost: maxIdlePerHost,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// signedQuery is the query that every request to a callback URL carries.
+type signedQuery struct {
+	timestamp, nonce string
+	values           url.Values
+}
+
+func newSignedQuery(callbackToken string) signedQuery {
+	query := signedQuery{
+		timestamp: strconv.FormatInt(time.Now().Unix(), 10),
+		nonce:     strconv.FormatUint(uint64(rand.Uint32()), 10), //nolint:gosec // WeChat's nonce is no secret.
+		values:    make(url.Values),
+	}
+	query.values.Set("signature", signature.Sign(callbackToken, query.timestamp, query.nonce))
+	query.values.Set("timestamp", query.timestamp)
+	query.values.Set("nonce", query.nonce)
+
+	return query
+}
+
+// url adds the query to a callback URL, which may have one of its own.
+func (q signedQuery) url(callback string) (string, error) {
+	target, err := url.Parse(callback)
+	if err != nil {
+		return "", fmt.Errorf("%w: callback URL can't be parsed: %w", ErrInvalid, err)
+	}
+	values := target.Query()
+	maps.Copy(values, q.values)
+	target.RawQuery = values.Encode()
+
+	return target.String(), nil
+}
+
+// deliverAll sends the push until there is an answer. All deliveries are the same
+// bytes: whether the real platform signs anew is not known, and the same signature
+// is the harder case for a gateway that guards against replays.
+func (p *Platform) deliverAll(ctx context.Context, sent outgoing) PushResult {
+	started := time.Now()
+	result := PushResult{
+		ID: p.entries.Add(1), Account: sent.push.Account, From: sent.push.From, Type: sent.push.Type,
+		Event: sent.push.Event, Mode: sent.push.Mode, MsgID: sent.push.msgID, Time: started,
+		Clear: sent.clear, Outcome: OutcomeFailed,
+	}
+	for attempt := 1; attempt <= p.options.Delivery.Attempts; attempt++ {
+		delivery := p.deliver(ctx, sent, attempt)
+		result.Deliveries = append(result.Deliveries, delivery)
+		if delivery.Verdict != VerdictNoAnswer || ctx.Err() != nil {
+			break
+		}
+	}
+	result.DurationMS = milliseconds(time.Since(started))
+	switch result.Deliveries[len(result.Deliveries)-1].Verdict {
+	case VerdictShown:
+		result.Outcome = OutcomeShown
+	case VerdictSilent:
+		result.Outcome = OutcomeSilent
+	case VerdictInvalid, VerdictNoAnswer:
+	}
+
+	return result
+}
+
+// deliver makes one request and judges its answer.
+func (p *Platform) deliver(ctx context.Context, sent outgoing, attempt int) DeliveryResult {
+	started := time.Now()
+	delivery := DeliveryResult{
+		Attempt: attempt, Time: started, RequestURL: sent.url, RequestBody: capture([]byte(sent.body)),
+	}
+	client := p.fresh
+	if sent.push.ReuseConnections {
+		client = p.reusing
+	}
+	status, body, err := p.post(ctx, client, sent)
+	delivery.DurationMS = milliseconds(time.Since(started))
+	delivery.Status = status
+	delivery.ResponseBody = capture(body)
+	switch {
+	case err != nil:
+		delivery.Verdict, delivery.Reason = VerdictNoAnswer, p.describe(err)
+	case status != http.StatusOK:
+		delivery.Verdict = VerdictNoAnswer
+		delivery.Reason = fmt.Sprintf("HTTP status %d counts as no answer", status)
+	default:
+		judged := judge(body, sent.expected)
+		delivery.Verdict, delivery.Reason = judged.verdict, judged.reason
+		delivery.Opened, delivery.line = capture([]byte(judged.opened)), judged.line
+	}
+
+	return delivery
+}
+
+// post sends the request and reads the whole answer within the timeout. When the
+// time is over, the connection is dropped.
+func (p *Platform) post(ctx context.Context, client *http.Client, sent outgoing) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.options.Delivery.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, sent.url, strings.NewReader(sent.body))
+	if err != nil {
+		return 0, nil, fmt.Errorf("build request: %w", err)
+	}
+	request.Header.Set("Content-Type", "text/xml")
+	request.Header.Set("User-Agent", "Mozilla/4.0")
+
+	return exchange(client, request)
+}
+
+func exchange(client *http.Client, request *http.Request) (int, []byte, error) {
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, fmt.Errorf("call callback URL: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }() // What matters was read; WeChat doesn't care either.
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return response.StatusCode, body, fmt.Errorf("read answer: %w", err)
+	}
+
+	return response.StatusCode, body, nil
+}
+
+// describe says in words why there was no answer.
+func (p *Platform) describe(err error) string {
+	var operation *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s; the connection was dropped", p.options.Delivery.Timeout)
+	case errors.Is(err, context.Canceled):
+		return "the push was cancelled"
+	case errors.As(err, &operation) && operation.Op == "dial":
+		return "the callback URL can't be reached: " + operation.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed without an answer"
+	default:
+		return "the answer was lost: " + err.Error()
+	}
+}
+
+// capture keeps the beginning of a body for the inspector.
+func capture(body []byte) string {
+	if len(body) <= maxCapturedBody {
+		return string(bytes.ToValidUTF8(body, []byte("\uFFFD")))
+	}
+
+	return string(bytes.ToValidUTF8(body[:maxCapturedBody], nil)) + fmt.Sprintf("… (%d bytes)", len(body))
+}
+
+func milliseconds(duration time.Duration) float64 {
+	return float64(duration.Microseconds()) / float64(time.Millisecond/time.Microsecond)
+}

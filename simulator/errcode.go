@@ -1,0 +1,120 @@
+package simulator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// errcode is a number of WeChat's table of global return codes (全局返回码).
+type errcode int
+
+// The codes that the simulator gives of its own accord. Faults can give any other.
+const (
+	codeOK             errcode = 0
+	codeBusy           errcode = -1
+	codeInvalidToken   errcode = 40001 // Not, or no longer, the latest token.
+	codeGrantType      errcode = 40002
+	codeOpenID         errcode = 40003
+	codeMediaType      errcode = 40004
+	codeFileType       errcode = 40005
+	codeFileSize       errcode = 40006
+	codeMediaID        errcode = 40007
+	codeMessageType    errcode = 40008
+	codeAppID          errcode = 40013
+	codeMalformedToken errcode = 40014
+	codeButtons        errcode = 40016
+	codeCharset        errcode = 40033
+	codeURL            errcode = 40066
+	codeAppSecret      errcode = 40125
+	codeTokenMissing   errcode = 41001
+	codeAppIDMissing   errcode = 41002
+	codeSecretMissing  errcode = 41004
+	codeMediaMissing   errcode = 41005
+	codeTokenExpired   errcode = 42001
+	codeNeedGET        errcode = 43001
+	codeNeedPOST       errcode = 43002
+	codeNotFollowing   errcode = 43004
+	codeEmptyBody      errcode = 44002
+	codeEmptyText      errcode = 44004
+	codeTextTooLong    errcode = 45002
+	codeArticles       errcode = 45008
+	codeDailyQuota     errcode = 45009
+	codeMinuteQuota    errcode = 45011
+	codeWindowClosed   errcode = 45015
+	codeCountSpent     errcode = 45047
+	codeNoMenu         errcode = 46003
+	codeJSON           errcode = 47001
+	codeQuotaClears    errcode = 48006
+)
+
+// text returns WeChat's errmsg of a code, without the rid.
+func (c errcode) text() string {
+	if text, ok := errorTexts[c]; ok {
+		return text
+	}
+
+	return "error " + strconv.Itoa(int(c))
+}
+
+// errorTexts are the words of the real platform, so far as they are known.
+var errorTexts = map[errcode]string{ //nolint:gochecknoglobals // a read-only table.
+	codeOK:             "ok",
+	codeBusy:           "system error",
+	codeInvalidToken:   "invalid credential, access_token is invalid or not latest",
+	codeGrantType:      "invalid grant_type",
+	codeOpenID:         "invalid openid",
+	codeMediaType:      "invalid media type",
+	codeFileType:       "invalid file type",
+	codeFileSize:       "invalid meida size", // The misspelling is WeChat's.
+	codeMediaID:        "invalid media_id",
+	codeMessageType:    "invalid message type",
+	codeAppID:          "invalid appid",
+	codeMalformedToken: "invalid access_token",
+	codeButtons:        "invalid button size",
+	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
+	codeURL:            "invalid url",
+	codeAppSecret:      "invalid appsecret",
+	codeTokenMissing:   "access_token missing",
+	codeAppIDMissing:   "appid missing",
+	codeSecretMissing:  "appsecret missing",
+	codeMediaMissing:   "media data missing",
+	codeTokenExpired:   "access_token expired",
+	codeNeedGET:        "require GET method",
+	codeNeedPOST:       "require POST method",
+	codeNotFollowing:   "require subscribe",
+	codeEmptyBody:      "empty post data",
+	codeEmptyText:      "text content is empty",
+	codeTextTooLong:    "content size out of limit",
+	codeArticles:       "article size out of limit",
+	codeDailyQuota:     "reach max api daily quota limit",
+	codeMinuteQuota:    "api minute-quota reach limit, must slower, retry next minute",
+	codeWindowClosed:   "response out of time limit or subscription is canceled",
+	codeCountSpent:     "out of response count limit",
+	codeNoMenu:         "menu no exist",
+	codeJSON:           "data format error",
+	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
+}
+
+// errorBody is what the platform answers when it refuses. The rid lets Tencent
+// find the request in its logs; it ends every errmsg of an error.
+type errorBody struct {
+	ErrCode errcode `json:"errcode"`
+	ErrMsg  string  `json:"errmsg"`
+}
+
+func newErrorBody(code errcode, message string) errorBody {
+	if message == "" {
+		message = code.text()
+	}
+	if code != codeOK {
+		message += " rid: " + newRID()
+	}
+
+	return errorBody{ErrCode: code, ErrMsg: message}
+}
+
+func newRID() string {
+	return fmt.Sprintf("%08x-%08x-%08x", uint32(time.Now().Unix()), rand.Uint32(), rand.Uint32()) //nolint:gosec // No secret, and it may wrap.
+}

@@ -1,0 +1,12 @@
+module github.com/wxstack/wxstack/simulator
+
+go 1.26.0
+
+require (
+	github.com/alecthomas/kong v1.17.0
+	github.com/google/go-cmp v0.7.0
+	github.com/wxstack/wxstack/wechat v0.0.0
+	go.uber.org/goleak v1.3.0
+)
+
+replace github.com/wxstack/wxstack/wechat => ../wechat

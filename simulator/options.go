@@ -1,0 +1,149 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/wxstack/wxstack/wechat/msgcrypt"
+)
+
+// Mode is an account's message encryption (消息加解密方式).
+type Mode string
+
+// The three modes of the console.
+const (
+	// ModePlain is 明文模式: clear text both ways.
+	ModePlain Mode = "plain"
+	// ModeCompatible is 兼容模式: pushes carry clear and sealed text, and a reply
+	// may be either.
+	ModeCompatible Mode = "compatible"
+	// ModeSafe is 安全模式: sealed both ways.
+	ModeSafe Mode = "safe"
+)
+
+// encrypts reports whether pushes in the mode carry an Encrypt element.
+func (m Mode) encrypts() bool { return m != ModePlain }
+
+// ParseMode returns the mode of that name. The empty name means compatible.
+func ParseMode(name string) (Mode, error) {
+	switch mode := Mode(name); mode {
+	case "":
+		return ModeCompatible, nil
+	case ModePlain, ModeCompatible, ModeSafe:
+		return mode, nil
+	default:
+		return "", fmt.Errorf("%w: mode %q is unknown, use plain, compatible or safe", ErrInvalid, name)
+	}
+}
+
+// ErrInvalid is wrapped by every error about what the caller asked for.
+var ErrInvalid = errors.New("invalid request")
+
+// Account is one Official Account (公众号) that the simulator knows.
+type Account struct {
+	AppID          string // AppID of the account, also the path of the default callback URL.
+	OriginalID     string // Original id (原始ID), the ToUserName of its pushes.
+	CallbackToken  string // Token (令牌) that signs pushes.
+	EncodingAESKey string // EncodingAESKey (消息加解密密钥); may be empty in plain mode.
+	AppSecret      string // AppSecret that the token endpoints check.
+	Mode           Mode   // Mode of message encryption; empty means compatible.
+	CallbackURL    string // CallbackURL (服务器配置 URL) that receives the pushes.
+}
+
+// Delivery says how long the platform waits for an answer and how often it sends
+// one message. The zero value means WeChat's own numbers.
+type Delivery struct {
+	Timeout  time.Duration // Timeout of one delivery; 0 means 5 s.
+	Attempts int           // Attempts is the number of deliveries of one message; 0 means 3.
+}
+
+const (
+	// DefaultTimeout is WeChat's patience with one delivery
+	// (被动回复用户消息: 五秒内).
+	DefaultTimeout = 5 * time.Second
+	// DefaultAttempts is the number of deliveries that developers observe. The
+	// documents' "retries three times" can also be read as four.
+	DefaultAttempts = 3
+)
+
+// Options configures a Platform. The zero value is usable: one development
+// account on a free port of the loopback interface.
+type Options struct {
+	Addr      string       // Addr to listen on; empty means a free port of 127.0.0.1.
+	PublicURL string       // PublicURL under which others reach the simulator, for PicUrl; empty means URL().
+	Accounts  []Account    // Accounts that exist; none means DefaultAccount alone.
+	Logger    *slog.Logger // Logger for the few lines worth logging; nil discards them.
+	Delivery  Delivery     // Delivery of pushes.
+}
+
+// withDefaults returns the options with every empty field filled in.
+func (o Options) withDefaults() Options {
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	if len(o.Accounts) == 0 {
+		o.Accounts = []Account{DefaultAccount()}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Delivery.Timeout <= 0 {
+		o.Delivery.Timeout = DefaultTimeout
+	}
+	if o.Delivery.Attempts <= 0 {
+		o.Delivery.Attempts = DefaultAttempts
+	}
+	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
+
+	return o
+}
+
+// openAccount checks an account's configuration and prepares its state.
+func openAccount(account Account) (*accountState, error) {
+	if account.AppID == "" || account.OriginalID == "" {
+		return nil, fmt.Errorf("%w: account %q: AppID and OriginalID must be set", ErrInvalid, account.AppID)
+	}
+	mode, err := ParseMode(string(account.Mode))
+	if err != nil {
+		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+	}
+	account.Mode = mode
+	if err := checkCallbackURL(account.CallbackURL); err != nil {
+		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+	}
+	state := &accountState{Account: account}
+	if account.EncodingAESKey == "" {
+		if mode.encrypts() {
+			return nil, fmt.Errorf("%w: account %q: EncodingAESKey must be set in %s mode", ErrInvalid, account.AppID, mode)
+		}
+
+		return state, nil
+	}
+	state.cipher, err = msgcrypt.New(account.AppID, account.CallbackToken, account.EncodingAESKey)
+	if err != nil {
+		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+	}
+
+	return state, nil
+}
+
+// checkCallbackURL accepts an empty URL, because a test often knows it only after
+// the simulator has started.
+func checkCallbackURL(callback string) error {
+	if callback == "" {
+		return nil
+	}
+	parsed, err := url.Parse(callback)
+	if err != nil {
+		return fmt.Errorf("%w: callback URL can't be parsed: %w", ErrInvalid, err)
+	}
+	if (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
+		return fmt.Errorf("%w: callback URL %q must be like http://host/path", ErrInvalid, callback)
+	}
+
+	return nil
+}

@@ -1,0 +1,109 @@
+package simulator
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/wxstack/wxstack/wechat/msgcrypt"
+)
+
+// state is everything that the platform remembers. Platform.mu guards all of it;
+// the small structs below have no locks of their own and are told the time.
+type state struct {
+	epoch    int // Counts resets, so that a push in flight doesn't write into a new world.
+	clock    clock
+	accounts map[string]*accountState
+	order    []string // AppIDs in the order of the configuration; the first is the default.
+	media    *mediaStore
+	faults   faultTable
+	pushes   *ring[PushResult]
+	calls    *ring[Call]
+	hub      *hub
+}
+
+// accountState is one account with all that happened to it.
+type accountState struct {
+	Account
+
+	cipher    *msgcrypt.Cipher // nil in plain mode without a key.
+	followers map[string]*follower
+	tokens    *tokenBook
+	menu      *Menu
+	ticket    ticket
+}
+
+// follower is one WeChat user as this account sees them.
+type follower struct {
+	openID     string
+	following  bool
+	followedAt time.Time
+	chat       *ring[ChatEntry]
+	message    allowance // Opened by a message: five within 48 hours.
+	action     allowance // Opened by a menu click, a follow or a scan: three within a minute.
+}
+
+// DefaultFollower is the follower who is there from the start.
+const DefaultFollower = "oDEV000000000000000000000001"
+
+// openIDPattern is loose: an OpenID has 28 characters in practice, but its form
+// isn't promised.
+var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
+
+// forget returns the account to what it was when it was configured.
+func (a *accountState) forget(now time.Time) {
+	a.followers = make(map[string]*follower)
+	a.tokens = newTokenBook(a.AppID)
+	a.menu = defaultMenu()
+	a.ticket = ticket{}
+	a.followers[DefaultFollower] = newFollower(DefaultFollower, now)
+}
+
+func newFollower(openID string, now time.Time) *follower {
+	return &follower{openID: openID, following: true, followedAt: now, chat: newRing[ChatEntry](maxChatEntries)}
+}
+
+// follower returns the follower of that OpenID, who is created on first use.
+func (a *accountState) follower(openID string, now time.Time) (*follower, error) {
+	if known, ok := a.followers[openID]; ok {
+		return known, nil
+	}
+	if !openIDPattern.MatchString(openID) {
+		return nil, fmt.Errorf("%w: from %q isn't an OpenID, use 6 to 64 letters, digits, - or _", ErrInvalid, openID)
+	}
+	if len(a.followers) >= maxFollowers {
+		return nil, fmt.Errorf("%w: account %q has %d followers, which is the simulator's limit; reset it",
+			ErrInvalid, a.AppID, maxFollowers)
+	}
+	created := newFollower(openID, now)
+	a.followers[openID] = created
+
+	return created, nil
+}
+
+// account returns the account of that AppID, or the first one for an empty AppID.
+func (s *state) account(appID string) (*accountState, error) {
+	if appID == "" {
+		appID = s.order[0]
+	}
+	if account, ok := s.accounts[appID]; ok {
+		return account, nil
+	}
+
+	return nil, fmt.Errorf("%w: account %q is unknown, use one of %v", ErrInvalid, appID, s.order)
+}
+
+// reset forgets what happened. How the accounts are configured stays, and so does
+// everybody who watches.
+func (s *state) reset() {
+	s.epoch++
+	s.clock = clock{}
+	s.media = newMediaStore()
+	s.faults = faultTable{}
+	s.pushes = newRing[PushResult](maxPushRecords)
+	s.calls = newRing[Call](maxCalls)
+	now := s.clock.now()
+	for _, account := range s.accounts {
+		account.forget(now)
+	}
+}

@@ -1,0 +1,310 @@
+package simulator
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/base64"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// The rules of the two token endpoints (获取 Access token, 获取稳定版接口调用凭据).
+const (
+	tokenLifetime     = 7200 * time.Second
+	classicOverlap    = 5 * time.Minute // The former classic token works this much longer.
+	stableRenewBefore = 5 * time.Minute // A stable token is renewed this early.
+	forceInterval     = 30 * time.Second
+	forcePerDay       = 20
+	classicPerDay     = 2000
+	stablePerMinute   = 10_000
+	stablePerDay      = 500_000
+)
+
+// TokenKind tells the two independent kinds of access tokens apart.
+type TokenKind string
+
+// The kinds of access tokens.
+const (
+	TokenClassic TokenKind = "classic" // From GET /cgi-bin/token.
+	TokenStable  TokenKind = "stable"  // From POST /cgi-bin/stable_token.
+)
+
+// tokenPattern is the shape of the simulator's tokens. A text of another shape is
+// malformed (40014), one of the right shape is merely not valid (40001).
+var tokenPattern = regexp.MustCompile(`^[1-9][0-9]*_[A-Za-z0-9_-]{128}$`)
+
+// token is one access token with its fate.
+type token struct {
+	value      string
+	kind       TokenKind
+	generation int
+	issued     time.Time
+	expires    time.Time
+	dies       time.Time // When it was replaced or invalidated; zero if it wasn't.
+}
+
+// verdict returns what an API answers to the token at that time, 0 if it is valid.
+func (t *token) verdict(now time.Time) errcode {
+	switch {
+	case !t.dies.IsZero() && !now.Before(t.dies):
+		return codeInvalidToken
+	case !now.Before(t.expires):
+		return codeTokenExpired
+	default:
+		return codeOK
+	}
+}
+
+// kill ends the token at that time unless it ends earlier anyhow.
+func (t *token) kill(at time.Time) {
+	if t.dies.IsZero() || at.Before(t.dies) {
+		t.dies = at
+	}
+}
+
+// tokenBook holds the tokens of one account and decides about them. It is told the
+// time and does no I/O.
+type tokenBook struct {
+	appID       string
+	generations int
+	tokens      map[TokenKind][]*token // Oldest first; the last is the current one.
+	fetches     TokenFetches
+	classicDay  quota
+	stableDay   quota
+	stableMin   quota
+	forceDay    quota
+	lastForce   time.Time
+	clears      quota
+}
+
+// TokenFetches counts the calls of the token endpoints with valid credentials.
+type TokenFetches struct {
+	Classic  int `json:"classic"`  // Calls of /cgi-bin/token.
+	Stable   int `json:"stable"`   // Calls of /cgi-bin/stable_token, forced ones included.
+	Forced   int `json:"forced"`   // Of those, with force_refresh.
+	Issued   int `json:"issued"`   // New tokens, foreign refreshes included.
+	Refused  int `json:"refused"`  // Refused for quota or rate.
+	Rotated  int `json:"rotated"`  // Foreign refreshes by RotateToken.
+	Tickets  int `json:"tickets"`  // Calls of /cgi-bin/ticket/getticket.
+	Rejected int `json:"rejected"` // API calls with a token that wasn't valid.
+}
+
+func newTokenBook(appID string) *tokenBook {
+	return &tokenBook{appID: appID, tokens: make(map[TokenKind][]*token)}
+}
+
+// current returns the newest token of a kind if it is still valid.
+func (b *tokenBook) current(kind TokenKind, now time.Time) *token {
+	issued := b.tokens[kind]
+	if len(issued) == 0 || issued[len(issued)-1].verdict(now) != codeOK {
+		return nil
+	}
+
+	return issued[len(issued)-1]
+}
+
+// issue makes a new token the current one of its kind.
+func (b *tokenBook) issue(kind TokenKind, now time.Time) *token {
+	b.generations++
+	created := &token{
+		value: newTokenValue(b.generations), kind: kind, generation: b.generations,
+		issued: now, expires: now.Add(tokenLifetime),
+	}
+	b.tokens[kind] = append(b.tokens[kind], created)
+	if excess := len(b.tokens[kind]) - maxIssuedTokens; excess > 0 {
+		b.tokens[kind] = slices.Delete(b.tokens[kind], 0, excess)
+	}
+	b.fetches.Issued++
+
+	return created
+}
+
+// classic answers GET /cgi-bin/token: every call issues a new token, and only the
+// one before it survives, for five minutes.
+func (b *tokenBook) classic(now time.Time) (*token, errcode) {
+	b.fetches.Classic++
+	if !b.classicDay.take(dayOf(now), classicPerDay) {
+		b.fetches.Refused++
+
+		return nil, codeDailyQuota
+	}
+
+	return b.replaceClassic(now), codeOK
+}
+
+func (b *tokenBook) replaceClassic(now time.Time) *token {
+	former := b.tokens[TokenClassic]
+	for position, old := range former {
+		if position == len(former)-1 {
+			old.kill(now.Add(classicOverlap))
+		} else {
+			old.kill(now)
+		}
+	}
+
+	return b.issue(TokenClassic, now)
+}
+
+// stable answers POST /cgi-bin/stable_token in normal mode: the same token while
+// it has more than five minutes left, then a new one beside it.
+func (b *tokenBook) stable(now time.Time) (*token, errcode) {
+	if code := b.countStable(now); code != codeOK {
+		return nil, code
+	}
+	if current := b.current(TokenStable, now); current != nil && current.expires.Sub(now) > stableRenewBefore {
+		return current, codeOK
+	}
+
+	return b.issue(TokenStable, now), codeOK
+}
+
+// force answers force_refresh: a new token, and the former ones are dead at once.
+// Within 30 s of the last time nothing is refreshed and the current token returned.
+func (b *tokenBook) force(now time.Time) (*token, errcode) {
+	b.fetches.Forced++
+	if code := b.countStable(now); code != codeOK {
+		return nil, code
+	}
+	if !b.lastForce.IsZero() && now.Sub(b.lastForce) < forceInterval {
+		if current := b.current(TokenStable, now); current != nil {
+			return current, codeOK
+		}
+	}
+	if !b.forceDay.take(dayOf(now), forcePerDay) {
+		b.fetches.Refused++
+
+		return nil, codeDailyQuota
+	}
+	b.lastForce = now
+
+	return b.replaceStable(now), codeOK
+}
+
+func (b *tokenBook) replaceStable(now time.Time) *token {
+	for _, old := range b.tokens[TokenStable] {
+		old.kill(now)
+	}
+
+	return b.issue(TokenStable, now)
+}
+
+func (b *tokenBook) countStable(now time.Time) errcode {
+	b.fetches.Stable++
+	if !b.stableMin.take(now.Format("2006-01-02T15:04"), stablePerMinute) {
+		b.fetches.Refused++
+
+		return codeMinuteQuota
+	}
+	if !b.stableDay.take(dayOf(now), stablePerDay) {
+		b.fetches.Refused++
+
+		return codeDailyQuota
+	}
+
+	return codeOK
+}
+
+// find returns the token of that value.
+func (b *tokenBook) find(value string) *token {
+	for _, issued := range b.tokens {
+		for _, candidate := range slices.Backward(issued) {
+			if candidate.value == value {
+				return candidate
+			}
+		}
+	}
+
+	return nil
+}
+
+// quota counts uses within a period that has a name, such as a day.
+type quota struct {
+	period string
+	used   int
+}
+
+// take uses one of limit in the period and reports whether there was one.
+func (q *quota) take(period string, limit int) bool {
+	if q.period != period {
+		*q = quota{period: period}
+	}
+	if q.used >= limit {
+		return false
+	}
+	q.used++
+
+	return true
+}
+
+// newTokenValue makes a token about as long as real ones are.
+func newTokenValue(generation int) string {
+	const randomBytes = 96 // 128 characters of base64.
+	random := make([]byte, randomBytes)
+	_, _ = rand.Read(random) // Never fails since Go 1.24.
+
+	return strconv.Itoa(generation) + "_" + base64.RawURLEncoding.EncodeToString(random)
+}
+
+// mask shortens a token so that it can be recognised but not used.
+func mask(value string) string {
+	const shown = 4
+	if len(value) <= 2*shown {
+		return "…"
+	}
+
+	return value[:shown] + "…" + value[len(value)-shown:]
+}
+
+// TokenInfo describes one token without revealing it.
+type TokenInfo struct {
+	Kind       TokenKind `json:"kind"`
+	Generation int       `json:"generation"` // Counts the account's tokens of both kinds from 1.
+	Masked     string    `json:"masked"`
+	Value      string    `json:"value,omitempty"` // Only when asked for.
+	Issued     time.Time `json:"issued"`
+	ExpiresIn  int       `json:"expires_in"` // Seconds left, 0 if it isn't valid.
+	ErrCode    int       `json:"errcode"`    // What an API answers to it now; 0 means valid.
+}
+
+// TokenReport is what the platform knows of an account's tokens.
+type TokenReport struct {
+	Account string       `json:"account"`
+	Fetches TokenFetches `json:"fetches"`
+	Tokens  []TokenInfo  `json:"tokens"` // Newest first.
+}
+
+// report lists the newest tokens of the book.
+func (b *tokenBook) report(now time.Time, reveal bool, limit int) TokenReport {
+	report := TokenReport{Account: b.appID, Fetches: b.fetches, Tokens: []TokenInfo{}}
+	for _, issued := range b.tokens {
+		for _, each := range issued {
+			info := TokenInfo{
+				Kind: each.kind, Generation: each.generation, Masked: mask(each.value), Issued: each.issued,
+				ErrCode: int(each.verdict(now)),
+			}
+			if info.ErrCode == 0 {
+				info.ExpiresIn = int(each.remaining(now).Seconds())
+			}
+			if reveal {
+				info.Value = each.value
+			}
+			report.Tokens = append(report.Tokens, info)
+		}
+	}
+	slices.SortFunc(report.Tokens, func(x, y TokenInfo) int { return cmp.Compare(y.Generation, x.Generation) })
+	report.Tokens = report.Tokens[:min(limit, len(report.Tokens))]
+
+	return report
+}
+
+// remaining is the life that the token has left.
+func (t *token) remaining(now time.Time) time.Duration {
+	end := t.expires
+	if !t.dies.IsZero() && t.dies.Before(end) {
+		end = t.dies
+	}
+
+	return max(end.Sub(now), 0)
+}

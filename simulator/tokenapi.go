@@ -1,0 +1,151 @@
+package simulator
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"time"
+)
+
+// tokenBody is the answer of both token endpoints.
+type tokenBody struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"`
+}
+
+func newTokenBody(issued *token, now time.Time) tokenBody {
+	return tokenBody{AccessToken: issued.value, ExpiresIn: int(issued.remaining(now).Seconds())}
+}
+
+// credentials are the parameters of both token endpoints.
+type credentials struct {
+	GrantType    string `json:"grant_type"`
+	AppID        string `json:"appid"`
+	Secret       string `json:"secret"`
+	ForceRefresh bool   `json:"force_refresh"`
+}
+
+// getToken serves GET /cgi-bin/token.
+func (p *Platform) getToken(r *apiRequest) apiAnswer {
+	account, code := p.authenticate(r, credentials{
+		GrantType: r.query.Get("grant_type"), AppID: r.query.Get("appid"), Secret: r.query.Get("secret"),
+	})
+	if code != codeOK {
+		return refuse(code)
+	}
+	issued, code := account.tokens.classic(r.now)
+
+	return p.answerToken(r, issued, code)
+}
+
+// getStableToken serves POST /cgi-bin/stable_token.
+func (p *Platform) getStableToken(r *apiRequest) apiAnswer {
+	var asked credentials
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	account, code := p.authenticate(r, asked)
+	if code != codeOK {
+		return refuse(code)
+	}
+	var issued *token
+	if asked.ForceRefresh {
+		issued, code = account.tokens.force(r.now)
+	} else {
+		issued, code = account.tokens.stable(r.now)
+	}
+
+	return p.answerToken(r, issued, code)
+}
+
+func (p *Platform) answerToken(r *apiRequest, issued *token, code errcode) apiAnswer {
+	if code != codeOK {
+		return refuse(code)
+	}
+	r.generation = issued.generation
+	r.hide(issued.value)
+	p.state.hub.publish(topicState)
+
+	return answer(newTokenBody(issued, r.now))
+}
+
+// authenticate checks the parameters in the order in which WeChat complains.
+func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState, errcode) {
+	r.hide(asked.Secret)
+	r.account = asked.AppID
+	switch {
+	case asked.AppID == "":
+		return nil, codeAppIDMissing
+	case asked.Secret == "":
+		return nil, codeSecretMissing
+	case asked.GrantType != "client_credential":
+		return nil, codeGrantType
+	}
+	account, known := p.state.accounts[asked.AppID]
+	if !known {
+		return nil, codeAppID
+	}
+	if subtle.ConstantTimeCompare([]byte(asked.Secret), []byte(account.AppSecret)) != 1 {
+		return nil, codeAppSecret
+	}
+
+	return account, codeOK
+}
+
+// ticket is a JS-SDK ticket (jsapi_ticket).
+type ticket struct {
+	value   string
+	expires time.Time
+}
+
+// getTicket serves GET /cgi-bin/ticket/getticket: the same ticket while it lives.
+func (p *Platform) getTicket(r *apiRequest) apiAnswer {
+	r.state.tokens.fetches.Tickets++
+	current := &r.state.ticket
+	if !r.now.Before(current.expires) {
+		*current = ticket{value: "TICKET-" + newTokenValue(1)[2:], expires: r.now.Add(tokenLifetime)}
+	}
+	r.hide(current.value)
+
+	return answer(struct {
+		errorBody
+
+		Ticket    string `json:"ticket"`
+		ExpiresIn int    `json:"expires_in"`
+	}{newErrorBody(codeOK, ""), current.value, int(current.expires.Sub(r.now).Seconds())})
+}
+
+// clearsPerMonth is how often an account's quotas may be cleared (清空api的调用quota).
+const clearsPerMonth = 10
+
+// clearQuota serves POST /cgi-bin/clear_quota. The simulator counts no other daily
+// quota than those of the token endpoints.
+func (p *Platform) clearQuota(r *apiRequest) apiAnswer {
+	var asked struct {
+		AppID string `json:"appid"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	if asked.AppID != r.state.AppID {
+		return refuse(codeAppID)
+	}
+	book := r.state.tokens
+	if !book.clears.take(r.now.In(chinaTime).Format("2006-01"), clearsPerMonth) {
+		return refuse(codeQuotaClears)
+	}
+	book.classicDay, book.stableDay, book.forceDay = quota{}, quota{}, quota{}
+
+	return refuse(codeOK)
+}
+
+// decode reads a JSON body.
+func (r *apiRequest) decode(into any) errcode {
+	if len(r.body) == 0 {
+		return codeEmptyBody
+	}
+	if err := json.Unmarshal(r.body, into); err != nil {
+		return codeJSON
+	}
+
+	return codeOK
+}

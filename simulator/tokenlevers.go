@@ -1,0 +1,85 @@
+package simulator
+
+import (
+	"fmt"
+)
+
+// parseKind returns the token kind of that name; the empty one means stable.
+func parseKind(kind TokenKind) (TokenKind, error) {
+	switch kind {
+	case "":
+		return TokenStable, nil
+	case TokenClassic, TokenStable:
+		return kind, nil
+	default:
+		return "", fmt.Errorf("%w: kind %q is unknown, use stable or classic", ErrInvalid, kind)
+	}
+}
+
+// RotateToken is a foreign refresh: somebody else who holds the AppSecret fetches
+// a token. A stable token dies at once (force_refresh), a classic one within five
+// minutes. It costs none of the account's quotas. The empty kind means stable.
+func (p *Platform) RotateToken(appID string, kind TokenKind) error {
+	return p.pull(appID, kind, func(book *tokenBook, kind TokenKind) {
+		book.fetches.Rotated++
+		if kind == TokenClassic {
+			book.replaceClassic(p.state.clock.now())
+		} else {
+			book.replaceStable(p.state.clock.now())
+		}
+	})
+}
+
+// ExpireToken ends the life of all tokens of a kind, as if their time were over:
+// APIs answer 42001. The empty kind means stable.
+func (p *Platform) ExpireToken(appID string, kind TokenKind) error {
+	return p.pull(appID, kind, func(book *tokenBook, kind TokenKind) {
+		now := p.state.clock.now()
+		for _, issued := range book.tokens[kind] {
+			if issued.expires.After(now) {
+				issued.expires = now
+			}
+		}
+	})
+}
+
+func (p *Platform) pull(appID string, kind TokenKind, lever func(*tokenBook, TokenKind)) error {
+	kind, err := parseKind(kind)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	account, err := p.state.account(appID)
+	if err != nil {
+		return err
+	}
+	lever(account.tokens, kind)
+	p.state.hub.publish(topicState)
+
+	return nil
+}
+
+// Tokens reports the fetches and the newest tokens of an account, masked. The
+// empty AppID means the first account.
+func (p *Platform) Tokens(appID string) (TokenReport, error) { return p.tokens(appID, false) }
+
+// RevealTokens is Tokens with the values, for tests that search a whole run's logs
+// for leaked tokens. They are worthless anywhere else.
+func (p *Platform) RevealTokens(appID string) (TokenReport, error) { return p.tokens(appID, true) }
+
+func (p *Platform) tokens(appID string, reveal bool) (TokenReport, error) {
+	const shownTokens = 100
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	account, err := p.state.account(appID)
+	if err != nil {
+		return TokenReport{}, err
+	}
+	limit := shownTokens
+	if reveal {
+		limit = 2 * maxIssuedTokens
+	}
+
+	return account.tokens.report(p.state.clock.now(), reveal, limit), nil
+}
