@@ -1,0 +1,206 @@
+// Package apiproxy is the only way out to WeChat's API: over HTTP with the same paths as
+// api.weixin.qq.com, and over gRPC. Callers bring neither token nor secret; the proxy adds the
+// account's current token and heals a rejected one.
+package apiproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
+	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+
+	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/httpapi"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/rpcapi"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/tokens"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
+)
+
+// Config are the settings. The zero value of a time-out means its default.
+type Config struct {
+	ListenAddr      string        `name:"listen-addr" env:"API_PROXY_LISTEN_ADDR" default:":8081" help:"Listen address of the HTTP pass-through: SDKs use it in place of https://api.weixin.qq.com."`
+	GRPCListenAddr  string        `name:"grpc-listen-addr" env:"API_PROXY_GRPC_LISTEN_ADDR" default:":50052" help:"Listen address of the gRPC service."`
+	TokenCenterAddr string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" default:"dns:///localhost:50053" help:"Where token-center is; dns:/// spreads over all replicas behind the name."`
+	BaseURLs        []string      `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, comma-separated; the first that can be reached is used. For the simulator http://localhost:8090."`
+	AnswerTimeout   time.Duration `name:"answer-timeout" env:"API_PROXY_ANSWER_TIMEOUT" default:"10s" help:"How long WeChat may take to begin an answer. Long uploads get extra time."`
+	ConnectTimeout  time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
+	SpoolDir        string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
+
+	TLS rpc.TLS `embed:""`
+}
+
+const (
+	defaultAnswerTimeout  = 10 * time.Second
+	defaultConnectTimeout = 3 * time.Second
+)
+
+// Check reads and validates everything that can be known without opening anything.
+func (c *Config) Check() error {
+	var errs []error
+	if len(c.BaseURLs) == 0 {
+		errs = append(errs, errors.New("WX_API_BASE_URL: not set; it names the hosts of WeChat's API, like https://api.weixin.qq.com"))
+	}
+	for _, raw := range c.BaseURLs {
+		if _, err := upstream.ParseBase(raw); err != nil {
+			errs = append(errs, fmt.Errorf("WX_API_BASE_URL: %w", err))
+		}
+	}
+	if c.TokenCenterAddr == "" {
+		errs = append(errs, errors.New("TOKEN_CENTER_ADDR: not set; it says where token-center is, like dns:///localhost:50053"))
+	}
+	if c.AnswerTimeout < 0 || c.ConnectTimeout < 0 {
+		errs = append(errs, errors.New("API_PROXY_ANSWER_TIMEOUT, API_PROXY_CONNECT_TIMEOUT: negative; write a duration like 10s"))
+	}
+	if c.SpoolDir != "" {
+		if info, err := os.Stat(c.SpoolDir); err != nil || !info.IsDir() {
+			errs = append(errs, fmt.Errorf("API_PROXY_SPOOL_DIR: %s is not a folder", c.SpoolDir))
+		}
+	}
+	return errors.Join(append(errs, c.TLS.Check())...)
+}
+
+// Service is a running api-proxy.
+type Service struct {
+	log      *slog.Logger
+	http     *http.Server
+	httpLis  net.Listener
+	grpc     *rpc.Server
+	grpcLis  net.Listener
+	cache    *tokens.Cache
+	upstream *upstream.Client
+	center   *grpc.ClientConn
+}
+
+const (
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = 90 * time.Second
+	maxHeaderBytes = 32 << 10
+	// stopGrace is how long calls in flight may take to finish after the service was asked to stop.
+	stopGrace = 15 * time.Second
+)
+
+// New binds both listeners and prepares the connection to token-center without connecting.
+func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
+	table, err := endpoint.Default()
+	if err != nil {
+		return nil, fmt.Errorf("api-proxy: %w", err)
+	}
+	up, err := upstream.New(upstream.Settings{
+		Bases:          cfg.BaseURLs,
+		AnswerTimeout:  orDefault(cfg.AnswerTimeout, defaultAnswerTimeout),
+		ConnectTimeout: orDefault(cfg.ConnectTimeout, defaultConnectTimeout),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
+	}
+	// A renewal names the generation that failed, so asking twice renews once.
+	center, err := rpc.Dial(cfg.TokenCenterAddr, tel, cfg.TLS, rpc.IfUnavailable)
+	if err != nil {
+		return nil, fmt.Errorf("TOKEN_CENTER_ADDR: %w", err)
+	}
+	s := &Service{log: tel.Log, upstream: up, center: center}
+	s.cache = tokens.NewCache(tokenv1.NewTokenServiceClient(center), tel)
+	forwarder := forward.New(table, s.cache, up, forward.NewMetrics(tel.Metrics), tel.Log)
+	if err := s.listen(ctx, cfg, tel, forwarder); err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	return s, nil
+}
+
+// listen builds both servers and binds their addresses.
+func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, forwarder *forward.Forwarder) error {
+	var err error
+	if s.grpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
+		return fmt.Errorf("gRPC server: %w", err)
+	}
+	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(forwarder))
+	s.http = &http.Server{
+		Handler:           httpapi.New(forwarder, cfg.SpoolDir, tel.Log),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(tel.Log.Handler(), slog.LevelWarn),
+	}
+	var lc net.ListenConfig
+	if s.httpLis, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return fmt.Errorf("HTTP listener (API_PROXY_LISTEN_ADDR): %w", err)
+	}
+	if s.grpcLis, err = lc.Listen(ctx, "tcp", cfg.GRPCListenAddr); err != nil {
+		return fmt.Errorf("gRPC listener (API_PROXY_GRPC_LISTEN_ADDR): %w", err)
+	}
+	return nil
+}
+
+// abandon gives back what a New that failed had opened.
+func (s *Service) abandon() error {
+	if s.httpLis != nil {
+		_ = s.httpLis.Close()
+	}
+	s.upstream.Close()
+	if err := s.center.Close(); err != nil {
+		return fmt.Errorf("close connection to token-center: %w", err)
+	}
+	return nil
+}
+
+func orDefault(d, standard time.Duration) time.Duration {
+	if d == 0 {
+		return standard
+	}
+	return d
+}
+
+// HTTPAddr returns the bound address of the pass-through.
+func (s *Service) HTTPAddr() string { return s.httpLis.Addr().String() }
+
+// GRPCAddr returns the bound address of the gRPC service.
+func (s *Service) GRPCAddr() string { return s.grpcLis.Addr().String() }
+
+// Run serves until ctx is done, then lets calls in flight finish.
+func (s *Service) Run(ctx context.Context) error {
+	defer func() {
+		s.upstream.Close()
+		_ = s.center.Close()
+	}()
+	group := lifecycle.NewGroup(s.log)
+	group.Add("tokens", s.cache)
+	group.Add("gRPC", lifecycle.Func(func(ctx context.Context) error { return s.grpc.Run(ctx, s.grpcLis) }))
+	group.Add("HTTP", lifecycle.Func(s.serveHTTP))
+	if err := group.Run(ctx); err != nil {
+		return fmt.Errorf("api-proxy: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) serveHTTP(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.httpLis) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("HTTP server on %s: %w", s.httpLis.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if err := s.http.Shutdown(grace); err != nil {
+		s.log.WarnContext(ctx, "calls were cut short", "after", stopGrace, "error", err)
+		_ = s.http.Close()
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("HTTP server on %s: %w", s.httpLis.Addr(), err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+// Package httpapi is the pass-through: the same paths, methods, queries, bodies and answers as
+// api.weixin.qq.com, so that an unmodified SDK only changes its base address.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+
+	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
+)
+
+// AppIDHeader names the account where several are configured. People write it X-WX-AppID; this is how
+// Go spells header names.
+const AppIDHeader = "X-Wx-Appid"
+
+const (
+	// readTimeout bounds reading a body: 32 MiB at WeChat's own pace.
+	readTimeout = time.Minute
+	// writeTimeout is how long a caller may take for one piece of an answer.
+	writeTimeout = 30 * time.Second
+	// pieceBytes is how much of an answer is in memory at a time.
+	pieceBytes = 32 << 10
+)
+
+// Forwarder makes calls.
+type Forwarder interface {
+	Admit(method string, t target.Target) (endpoint.Endpoint, error)
+	Do(ctx context.Context, c forward.Call) (*forward.Answer, error)
+}
+
+// Handler answers HTTP callers.
+type Handler struct {
+	forwarder Forwarder
+	spoolDir  string
+	log       *slog.Logger
+}
+
+// New makes a Handler. Bodies too long for memory are kept in spoolDir; empty means the system's
+// folder for temporary files.
+func New(forwarder Forwarder, spoolDir string, log *slog.Logger) *Handler {
+	return &Handler{forwarder: forwarder, spoolDir: spoolDir, log: log}
+}
+
+// ServeHTTP passes one call on.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.recover(w, r)
+	answer, err := h.call(w, r)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	defer answer.Body.Close()
+	copyHeader(w.Header(), answer.Header)
+	w.WriteHeader(answer.Status)
+	if err := pump(w, answer.Body); err != nil {
+		h.log.DebugContext(r.Context(), "answer cut short", "error", err)
+		panic(http.ErrAbortHandler) // the caller must see that the answer is not whole.
+	}
+}
+
+// call reads a request and makes the call.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer, error) {
+	if !slices.Contains(methods(), r.Method) {
+		return nil, fault.New(fault.Invalid, "method %.16q is not one of WeChat's API; use %s", r.Method, strings.Join(methods(), ", "))
+	}
+	// RequestURI is what the caller wrote; every later form of it has lost something.
+	t, err := target.Parse(r.RequestURI)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "%v", err)
+	}
+	if _, err := h.forwarder.Admit(r.Method, t); err != nil {
+		return nil, &refused{cause: err}
+	}
+	body, err := h.body(w, r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := h.forwarder.Do(r.Context(), forward.Call{
+		AppID: r.Header.Get(AppIDHeader), Method: r.Method, Target: t, Header: outgoing(r.Header), Body: body,
+	})
+	if err != nil {
+		_ = body.Close() // a file without a name: there is nothing left to lose.
+		return nil, fmt.Errorf("forward: %w", err)
+	}
+	answer.Body = &holding{ReadCloser: answer.Body, request: body}
+	return answer, nil
+}
+
+// holding is the body of an answer that keeps the body of its request: WeChat may answer before it has
+// read all of an upload, and closing that too early would break the connection under the answer.
+type holding struct {
+	io.ReadCloser
+
+	request *spool.Body
+}
+
+// Close closes both.
+func (h *holding) Close() error { return errors.Join(h.ReadCloser.Close(), h.request.Close()) }
+
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) (*spool.Body, error) {
+	if r.ContentLength > spool.MaxBytes {
+		return nil, spool.ErrTooLarge
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return spool.Bytes(nil), nil
+	}
+	// A writer that knows no deadlines has a server of its own kind, which bounds reading itself. The
+	// deadline is taken back, because the server also reads to notice that the caller has left.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
+	body, err := spool.Read(r.Body, h.spoolDir)
+	_ = control.SetReadDeadline(time.Time{})
+	var file *spool.FileError
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &file):
+		return nil, fault.Wrap(fault.Internal, err, "keep body")
+	case errors.Is(err, spool.ErrTooLarge):
+		return nil, spool.ErrTooLarge
+	}
+	return nil, fault.Wrap(fault.Invalid, err, "the body ended early or came too slowly; send it again")
+}
+
+// methods are those that WeChat's API and the HTTP clients of its SDKs use.
+func methods() []string {
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+}
+
+// pump copies an answer piece by piece, each of which the caller must take in time.
+func pump(w http.ResponseWriter, body io.Reader) error {
+	control := http.NewResponseController(w)
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // the connection may serve more calls.
+	piece := make([]byte, pieceBytes)
+	for {
+		n, err := body.Read(piece)
+		if n > 0 {
+			_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // see above.
+			if _, err := w.Write(piece[:n]); err != nil {
+				return fmt.Errorf("write to the caller: %w", err)
+			}
+			_ = control.Flush()
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read from WeChat: %w", err)
+		}
+	}
+}
+
+// recover turns a panic into an answer, unless it is the one that cuts a connection on purpose.
+func (h *Handler) recover(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	h.refuse(w, r, fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "panic"))
+}
