@@ -103,7 +103,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value) // The caller may be gone, and nobody else would care.
+	_ = encoder.Encode(value) //nolint:errchkjson // The caller may be gone, and nobody else would care.
 }
 
 // readControl decodes a request. Unknown fields are refused, because a misspelt

@@ -59,7 +59,7 @@ func (c errcode) text() string {
 }
 
 // errorTexts are the words of the real platform, so far as they are known.
-var errorTexts = map[errcode]string{ //nolint:gochecknoglobals // a read-only table.
+var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeOK:             "ok",
 	codeBusy:           "system error",
 	codeInvalidToken:   "invalid credential, access_token is invalid or not latest",

@@ -33,10 +33,9 @@ type house struct {
 // build makes all parts in the order in which they lean on each other; each binds its listener, so
 // that a taken port is known before anything runs.
 func build(ctx context.Context, cfg settings, tel *telemetry.Telemetry) (lifecycle.Part, error) {
-	h := &house{group: lifecycle.NewGroup(tel.Log)}
-	err := h.furnish(ctx, cfg, tel)
+	h, err := furnish(ctx, cfg, tel)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(h.scratch))
+		return nil, err
 	}
 	return lifecycle.Func(func(ctx context.Context) error {
 		h.greet(os.Stdout)
@@ -44,21 +43,31 @@ func build(ctx context.Context, cfg settings, tel *telemetry.Telemetry) (lifecyc
 	}), nil
 }
 
-func (h *house) furnish(ctx context.Context, cfg settings, tel *telemetry.Telemetry) error {
-	if err := h.prepareAccounts(&cfg); err != nil {
-		return err
+func furnish(ctx context.Context, cfg settings, tel *telemetry.Telemetry) (*house, error) {
+	h := &house{group: lifecycle.NewGroup(tel.Log)}
+	apiHosts, err := h.prepare(&cfg, tel)
+	if err == nil {
+		err = h.buildServices(ctx, cfg, apiHosts, tel)
 	}
-	if err := h.prepareRedis(&cfg); err != nil {
-		return err
+	if err == nil {
+		err = h.tellWeChat()
 	}
-	apiHosts, err := h.prepareWeChat(cfg, tel)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, os.RemoveAll(h.scratch))
 	}
-	if err := h.buildServices(ctx, cfg, apiHosts, tel); err != nil {
-		return err
+	return h, nil
+}
+
+// prepare makes what the services lean on, fills in what cfg leaves empty, and returns the hosts of
+// WeChat's API.
+func (h *house) prepare(cfg *settings, tel *telemetry.Telemetry) ([]string, error) {
+	if err := h.prepareAccounts(cfg); err != nil {
+		return nil, err
 	}
-	return h.tellWeChat()
+	if err := h.prepareRedis(cfg); err != nil {
+		return nil, err
+	}
+	return h.prepareWeChat(*cfg, tel)
 }
 
 func (h *house) prepareAccounts(cfg *settings) error {
@@ -86,7 +95,7 @@ func (h *house) prepareRedis(cfg *settings) error {
 	return nil
 }
 
-// prepareWeChat returns the hosts of WeChat's API: the simulator, or none for the services' default.
+// prepareWeChat returns the hosts of WeChat's API: the simulator's, or the real ones.
 func (h *house) prepareWeChat(cfg settings, tel *telemetry.Telemetry) ([]string, error) {
 	if cfg.NoSimulator {
 		return []string{"https://api.weixin.qq.com", "https://api2.weixin.qq.com"}, nil

@@ -74,7 +74,7 @@ func DecodeYAML(name string, data []byte, target any) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}
-	return fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true))) //nolint:errorlint // the library's text is the message.
+	return fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
 }
 
 const redacted = "[redacted]"

@@ -47,9 +47,9 @@ func Watch(ctx context.Context, path string, onChange func()) error {
 
 // resolve follows symlinks, so that a swap of a link somewhere above the file counts as a change.
 func resolve(path string) string {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return path
 	}
-	return real
+	return resolved
 }

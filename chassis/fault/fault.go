@@ -149,8 +149,7 @@ func KindOf(err error) Kind {
 
 // RetryAfter returns how long the failing side asked the caller to wait; zero when it did not say.
 func RetryAfter(err error) time.Duration {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.retryAfter
 	}
 	return 0
@@ -162,9 +161,8 @@ func FromStatus(err error) error {
 	if err == nil {
 		return nil
 	}
-	var already *Error
 	st, ok := status.FromError(err)
-	if !ok || errors.As(err, &already) {
+	if _, already := errors.AsType[*Error](err); already || !ok {
 		return err
 	}
 	e := &Error{kind: kindOfStatus(st), message: st.Message(), cause: err}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -97,8 +98,7 @@ func (g *Group) stop() error {
 	timeout := time.NewTimer(stopTimeout)
 	defer timeout.Stop()
 	var errs []error
-	for i := len(g.parts) - 1; i >= 0; i-- {
-		m := g.parts[i]
+	for _, m := range slices.Backward(g.parts) {
 		alreadyEnded := isClosed(m.done)
 		m.cancel()
 		select {

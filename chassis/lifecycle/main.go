@@ -136,7 +136,7 @@ func probe(ctx context.Context, debugAddr string) error {
 	if err != nil {
 		return fmt.Errorf("health check: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only the status matters.
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s", resp.Status)
 	}

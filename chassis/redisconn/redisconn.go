@@ -122,8 +122,7 @@ func split(raw string) (topology, plain string, err error) {
 
 // invalid hides the URL that the parsers quote, because it may hold a password.
 func invalid(err error) error {
-	var bad *url.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*url.Error](err); ok {
 		err = bad.Err
 	}
 	return fmt.Errorf("REDIS_URL: %w; it looks like redis://HOST:6379/0", err)

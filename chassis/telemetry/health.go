@@ -139,5 +139,5 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if !ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(report)
+	_ = json.NewEncoder(w).Encode(report) //nolint:errchkjson // whoever asked may be gone.
 }

@@ -182,8 +182,7 @@ func (t *Telemetry) exportTraces(ctx context.Context, service, endpoint string) 
 // with several parts of one kind the first registered is shared.
 func Register[C prometheus.Collector](registry *prometheus.Registry, collector C) C {
 	err := registry.Register(collector)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := already.ExistingCollector.(C); ok {
 			return existing
 		}

@@ -230,7 +230,7 @@ func TestPortTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lis.Close() //nolint:errcheck // a test's listener.
+	defer lis.Close()
 	_, err = logic.New(t.Context(), logic.Config{ListenAddr: lis.Addr().String(), APIProxyAddr: "localhost:1"}, telemetry.Discard())
 	if err == nil || !strings.Contains(err.Error(), "LOGIC_LISTEN_ADDR") {
 		t.Errorf("want an error that names LOGIC_LISTEN_ADDR, got %v", err)

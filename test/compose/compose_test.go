@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -65,11 +66,11 @@ func requireEngine(t *testing.T, command []string) {
 		}
 		t.Skip("SKIPPED, not tested here: no container engine answers, and none could be started")
 	}
-	if out, err := exec.CommandContext(t.Context(), command[0], append(command[1:], "version")...).CombinedOutput(); err != nil { //nolint:gosec // the tests' own command.
+	if out, err := exec.CommandContext(t.Context(), command[0], append(command[1:], "version")...).CombinedOutput(); err != nil {
 		harness.Missing(t, fmt.Sprintf("%s is not installed: %s", strings.Join(command, " "), bytes.TrimSpace(out)))
 	}
 	for _, image := range []string{"gateway", "logic", "api-proxy", "token-center", "simulator"} {
-		if err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "wxstack/"+image+":dev").Run(); err != nil { //nolint:gosec // fixed names.
+		if err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "wxstack/"+image+":dev").Run(); err != nil {
 			harness.Missing(t, "image wxstack/"+image+":dev is not there: make images")
 		}
 	}
@@ -80,7 +81,7 @@ func (s *stack) run(args ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), composeTimeout)
 	defer cancel()
 	all := append(append([]string{}, s.command...), args...)
-	cmd := exec.CommandContext(ctx, all[0], all[1:]...) //nolint:gosec // the tests' own command.
+	cmd := exec.CommandContext(ctx, all[0], all[1:]...)
 	cmd.Dir = harness.Root(s.t)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -93,7 +94,7 @@ func (s *stack) run(args ...string) string {
 func (s *stack) containers(service string) []string {
 	s.t.Helper()
 	var ids []string
-	for _, line := range strings.Split(s.run("ps", "--quiet", service), "\n") {
+	for line := range strings.SplitSeq(s.run("ps", "--quiet", service), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			ids = append(ids, line)
 		}
@@ -199,11 +200,11 @@ func expectSurvival(t *testing.T, s *stack, p *harness.Platform) {
 	})
 	harness.Eventually(t, "the load runs", func() error {
 		if len(p.Chat(fmt.Sprintf("oLOAD%023d", 100), 0)) < 42 {
-			return fmt.Errorf("too early to kill")
+			return errors.New("too early to kill")
 		}
 		return nil
 	})
-	if out, err := exec.CommandContext(t.Context(), "docker", "kill", "--signal", "KILL", victim).CombinedOutput(); err != nil { //nolint:gosec // our own container.
+	if out, err := exec.CommandContext(t.Context(), "docker", "kill", "--signal", "KILL", victim).CombinedOutput(); err != nil {
 		t.Fatalf("kill: %v: %s", err, out)
 	}
 	load.Wait()
@@ -265,7 +266,7 @@ func expectHardened(t *testing.T, s *stack) {
 	const format = "{{.Name}} {{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Memory}}"
 	for _, service := range []string{"redis", "token-center", "api-proxy", "logic", "gateway", "edge", "simulator"} {
 		for _, id := range s.containers(service) {
-			out, err := exec.CommandContext(t.Context(), "docker", "inspect", "--format", format, id).Output() //nolint:gosec // our own container.
+			out, err := exec.CommandContext(t.Context(), "docker", "inspect", "--format", format, id).Output()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -138,7 +138,7 @@ func picture(t *testing.T) string {
 	img := image.NewRGBA(image.Rect(0, 0, 160, 120))
 	for x := range 160 {
 		for y := range 120 {
-			img.Set(x, y, color.RGBA{R: 7, G: uint8(100 + y), B: uint8(80 + x), A: 255}) //nolint:gosec // both stay below 256.
+			img.Set(x, y, color.RGBA{R: 7, G: uint8(100 + y), B: uint8(80 + x), A: 255})
 		}
 	}
 	var encoded bytes.Buffer

@@ -68,7 +68,7 @@ func Build(t testing.TB, pkg string) string {
 	entry, _ := builds.LoadOrStore(pkg, new(build))
 	b := entry.(*build) //nolint:forcetypeassert // only builds are stored.
 	b.once.Do(func() {
-		dir, err := os.MkdirTemp("", "wxstack-test-")
+		dir, err := os.MkdirTemp("", "wxstack-test-") //nolint:usetesting // the binary serves several tests.
 		if err != nil {
 			b.err = err
 			return
@@ -235,8 +235,11 @@ func FreeAddr(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lis.Close()
-	return lis.Addr().String()
+	addr := lis.Addr().String()
+	if err := lis.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return addr
 }
 
 // Redis starts a real redis-server for the test and returns its URL.

@@ -44,7 +44,7 @@ func names(r *route.Router, msg *messagev1.Message) []string {
 func TestIndexAgreesWithTrying(t *testing.T) {
 	t.Parallel()
 	const seed = 7
-	random := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test that repeats itself.
+	random := rand.New(rand.NewPCG(seed, seed))
 	letters := []string{"帮", "助", "a", "b", " ", "c"}
 	word := func(most int) string {
 		var w strings.Builder

@@ -166,11 +166,12 @@ func readSections(t *testing.T, file string) []section {
 
 func writeSections(t *testing.T, file string, sections []section) {
 	t.Helper()
-	text := sections[0].body
+	var text strings.Builder
+	text.WriteString(sections[0].body)
 	for _, s := range sections[1:] {
-		text += "-- " + s.name + " --\n" + s.body
+		text.WriteString("-- " + s.name + " --\n" + s.body)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
