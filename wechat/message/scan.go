@@ -26,9 +26,17 @@ const (
 )
 
 // scan turns the bytes of a document into the elements under its root. It knows
-// XML and nothing of WeChat; what the elements mean is decided elsewhere, so that
-// another scanner can replace this one.
+// XML and nothing of WeChat; what the elements mean is decided elsewhere.
 func scan(body []byte) ([]Field, error) {
+	if fields, ok := fastScan(body); ok {
+		return fields, nil
+	}
+
+	return scanXML(body)
+}
+
+// scanXML reads every document, and is the judge of what a document is.
+func scanXML(body []byte) ([]Field, error) {
 	body = sanitize(body)
 	s := scanner{}
 	decoder := xml.NewDecoder(bytes.NewReader(body))

@@ -1,0 +1,180 @@
+// Package gateway is the service that faces WeChat: it verifies, opens and parses what WeChat pushes to
+// the callback URL (服务器配置 URL), asks logic what to reply, and answers each message exactly once
+// within WeChat's time limits, on any replica.
+//
+// It holds callback Tokens (令牌) and EncodingAESKeys (消息加解密密钥), and neither AppSecrets nor access
+// tokens.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/callback"
+	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/replier"
+)
+
+// The defaults of settings whose zero value would make no sense, for callers that fill Config themselves.
+const (
+	defaultTimestampWindow = 10 * time.Minute
+	defaultBodyLimit       = 1 << 20
+)
+
+// Config are the settings of a gateway.
+type Config struct {
+	ListenAddr      string        `name:"listen-addr" env:"GATEWAY_LISTEN_ADDR" default:":8080" help:"Listen address of the callback URL, HTTP. WeChat calls ports 80 and 443 only: put an edge with TLS in front."`
+	AccountsFile    string        `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file of the Official Accounts (公众号) to serve. Of the secrets it names only callback_token_file and encoding_aes_key_file (and previous_*) are read."`
+	Production      bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse the development account and its secrets, which are public."`
+	LogicAddr       string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
+	TimestampWindow time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
+	BodyLimit       int64         `name:"body-limit" env:"GATEWAY_BODY_LIMIT" default:"1048576" help:"Greatest length of a push in bytes; WeChat's have a few thousand."`
+
+	Redis redisconn.Config `embed:""`
+	TLS   rpc.TLS          `embed:""`
+}
+
+// Check reads the files that the settings name and returns everything that is wrong.
+func (c *Config) Check() error {
+	_, err := accounts.Load(c.AccountsFile, c.Production)
+	return errors.Join(err, c.checkLimits(), c.Redis.Check(), c.TLS.Check())
+}
+
+func (c *Config) checkLimits() error {
+	if c.TimestampWindow < 0 || c.BodyLimit < 0 {
+		return errors.New("GATEWAY_TIMESTAMP_WINDOW and GATEWAY_BODY_LIMIT: negative values would refuse every push")
+	}
+	return nil
+}
+
+// Service is a gateway that has bound its listener.
+type Service struct {
+	log      *slog.Logger
+	health   *telemetry.Health
+	listener net.Listener
+	handler  *callback.Handler
+	window   *dedupe.Window
+	replier  *replier.Client
+	redis    redis.UniversalClient
+	conn     *grpc.ClientConn
+}
+
+// New reads the accounts and binds the listener. Redis and logic are connected to when Run runs; neither
+// has to be there.
+func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
+	directory, err := accounts.Load(cfg.AccountsFile, cfg.Production)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.checkLimits(); err != nil {
+		return nil, err
+	}
+	s := &Service{log: tel.Log, health: tel.Health}
+	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
+		return nil, err
+	}
+	if s.conn, err = rpc.Dial(cfg.LogicAddr, tel, cfg.TLS, rpc.IfUnavailable); err != nil {
+		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.redis.Close())
+	}
+	var listen net.ListenConfig
+	if s.listener, err = listen.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
+	}
+	ping := func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }
+	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), ping, tel.Health.Component("redis", telemetry.Optional).Report)
+	s.replier = replier.New(s.conn)
+	s.handler = callback.New(callback.Options{
+		Accounts:        directory,
+		Deduper:         s.window,
+		Replier:         s.replier,
+		TimestampWindow: withDefault(cfg.TimestampWindow, defaultTimestampWindow),
+		BodyLimit:       withDefault(cfg.BodyLimit, defaultBodyLimit),
+		Log:             tel.Log,
+		Metrics:         tel.Metrics,
+	})
+	return s, nil
+}
+
+func withDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// Addr returns the bound address of the callback URL.
+func (s *Service) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx is done. Then it accepts no more connections, finishes the deliveries in flight and
+// the computations that later deliveries to other replicas will ask for, and closes its connections.
+func (s *Service) Run(ctx context.Context) error {
+	group := lifecycle.NewGroup(s.log)
+	group.Add("redis", s.window)
+	group.Add("logic", lifecycle.Func(func(ctx context.Context) error {
+		return s.replier.Watch(ctx, s.health.Component("logic", telemetry.Optional).Report)
+	}))
+	group.Add("http", lifecycle.Func(s.serve))
+	s.log.InfoContext(ctx, "waiting for WeChat", "addr", s.Addr())
+	return errors.Join(group.Run(ctx), s.close())
+}
+
+// close closes what Run doesn't.
+func (s *Service) close() error { return errors.Join(s.conn.Close(), s.redis.Close()) }
+
+// The limits of the HTTP server. WeChat sends a push in one packet or a few.
+const (
+	readHeaderTimeout = 3 * time.Second
+	readTimeout       = 5 * time.Second
+	// writeTimeout counts from the end of the header: it covers the 6 s that a delivery may be held.
+	writeTimeout = 15 * time.Second
+	// idleTimeout is longer than that of an edge, so that it is the edge that closes idle connections and
+	// never sends a push into one that is just being closed.
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+
+	// drainTimeout covers the whole budget of a message and stays within lifecycle's limit of 20 s.
+	drainTimeout = 15 * time.Second
+)
+
+// serve runs the HTTP server until ctx is done and drains it.
+func (s *Service) serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(s.listener) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("HTTP server on %s: %w", s.Addr(), err)
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if shutdown := server.Shutdown(limit); shutdown != nil {
+		s.log.WarnContext(ctx, "deliveries were cut off, WeChat sends them to another replica", "error", shutdown)
+		err = errors.Join(err, server.Close())
+	}
+	s.handler.Drain(limit)
+	return err
+}

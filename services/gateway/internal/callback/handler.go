@@ -1,0 +1,281 @@
+// Package callback is the gateway's face to WeChat: the callback URL (服务器配置 URL), to which WeChat
+// sends what followers do, and whose answer is what a follower reads (被动回复用户消息).
+//
+// The way of a message by file: handler.go takes the request and writes the answer, push.go decides
+// whether it is WeChat's, flight.go gets the one answer that all deliveries of the message share, and
+// schedule.go knows the time that is left for it.
+package callback
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/wechat/account"
+	"github.com/wxstack/wxstack/wechat/message"
+	"github.com/wxstack/wxstack/wechat/msgcrypt"
+)
+
+// Options are what a Handler needs. All fields are required.
+type Options struct {
+	Accounts *accounts.Directory
+	Deduper  Deduper
+	Replier  Replier
+	// TimestampWindow is how far a push's timestamp may be off this server's clock.
+	TimestampWindow time.Duration
+	// BodyLimit is the greatest length of a push in bytes.
+	BodyLimit int64
+	Log       *slog.Logger
+	Metrics   *prometheus.Registry
+}
+
+// Handler serves the callback URLs /wx/{app_id}, and /wx when there is exactly one account.
+type Handler struct {
+	accounts  *accounts.Directory
+	window    time.Duration
+	bodyLimit int64
+	log       *slog.Logger
+	metrics   *metrics
+	flights   *flights
+	warnings  throttle
+}
+
+// New returns a Handler. Call Drain after the last request.
+func New(o Options) *Handler {
+	m := newMetrics(o.Metrics)
+	return &Handler{
+		accounts:  o.Accounts,
+		window:    o.TimestampWindow,
+		bodyLimit: o.BodyLimit,
+		log:       o.Log,
+		metrics:   m,
+		flights: &flights{
+			deduper: o.Deduper,
+			replier: o.Replier,
+			owner:   rand.Text(),
+			log:     o.Log,
+			metrics: m,
+			stop:    make(chan struct{}),
+			open:    map[dedupe.Key]*flight{},
+		},
+	}
+}
+
+// Drain waits until every computation has ended, so that its answer is there for a delivery that reaches
+// another replica. When ctx is done it ends the rest and gives their claims back.
+func (h *Handler) Drain(ctx context.Context) { h.flights.drain(ctx) }
+
+// ServeHTTP answers a verification, a message or an event of WeChat's, or greets a human.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.rescue(w, r)
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		h.metrics.count("", kindNone, outcomeBadMethod)
+		return
+	}
+	a, hint, ok := h.account(r.URL.Path)
+	switch {
+	case !ok:
+		h.metrics.count("", kindNone, outcomeUnknown)
+		write(w, http.StatusNotFound, textType, []byte(hint))
+	case r.Method == http.MethodPost:
+		h.push(w, r, a)
+	case r.URL.RawQuery == "":
+		h.metrics.count(a.AppID, kindHuman, outcomeGreeted)
+		write(w, http.StatusOK, textType, []byte(greeting))
+	default:
+		h.verify(w, r, a)
+	}
+}
+
+// The path of the callback URLs.
+const (
+	root   = "/wx"
+	prefix = root + "/"
+)
+
+// greeting is what a human reads who opens the callback URL in a browser.
+const greeting = "你好，这里是微信公众号的消息接口（hello, this is handle view）。\n" +
+	"服务运行正常。请在公众平台“设置与开发 → 基本配置 → 服务器配置”中把本页网址填为 URL。\n"
+
+// hintSeveral is what somebody reads who uses the short URL with several accounts.
+const hintSeveral = "配置了多个公众号，请使用 /wx/{AppID} 作为 URL。\n" +
+	"Several accounts are configured: use /wx/{app_id} as the callback URL.\n"
+
+// account returns the account that a path names, or a hint about the right path.
+func (h *Handler) account(path string) (a *accounts.Account, hint string, ok bool) {
+	if path == root {
+		a, ok = h.accounts.Only()
+		return a, hintSeveral, ok
+	}
+	appID, found := strings.CutPrefix(path, prefix)
+	if !found {
+		return nil, "", false
+	}
+	a, ok = h.accounts.Find(appID)
+	return a, "", ok
+}
+
+// verify answers the request by which WeChat checks the URL when it is saved in the console (接入验证). It
+// is the same in all modes, and the same request may come again.
+func (h *Handler) verify(w http.ResponseWriter, r *http.Request, a *accounts.Account) {
+	query := r.URL.Query()
+	c := credentialsOf(query)
+	if !a.Verify(c.signature, c.timestamp, c.nonce) {
+		h.refuse(w, r, a, kindVerification, c.wrongSignature(a))
+		return
+	}
+	h.metrics.count(a.AppID, kindVerification, outcomeVerified)
+	write(w, http.StatusOK, textType, []byte(query.Get("echostr")))
+}
+
+// push answers a message or an event.
+func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Account) {
+	arrived := time.Now()
+	c := credentialsOf(r.URL.Query())
+	plaintext, cipher, err := h.read(w, r, a, c, arrived)
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		h.refuse(w, r, a, kindNone, refused)
+		return
+	}
+	var in message.Message
+	if err == nil {
+		in, err = message.Parse(plaintext)
+	}
+	if err != nil {
+		// It is WeChat's, so refusing it would show the follower an error notice. The key isn't known; the
+		// time and nonce let WeChat's own log be searched.
+		h.log.WarnContext(r.Context(), "unreadable push, the follower was shown nothing",
+			"app_id", a.AppID, "timestamp", c.timestamp, "nonce", c.nonce, "error", err)
+		h.metrics.observe(a.AppID, kindNone, outcomeUnreadable, time.Since(arrived))
+		write(w, http.StatusOK, textType, []byte(message.Success))
+		return
+	}
+	if a.Encryption != account.EncryptionSafe {
+		cipher = nil // In compatible mode a reply in clear is as good, and cheaper.
+	}
+	o := h.deliver(w, r, delivery{account: a, in: in, cipher: cipher, nonce: c.nonce, arrived: arrived})
+	h.metrics.observe(a.AppID, kindOf(in), o, time.Since(arrived))
+	if o == outcomeLapsed || o == outcomeInterrupted {
+		// An empty answer would tell WeChat that there is none. Closing makes it deliver again.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// read returns the push in clear, and the cipher that opened it if it was encrypted. Its error is a
+// refusal unless the push is WeChat's.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, a *accounts.Account, c credentials, now time.Time) ([]byte, *msgcrypt.Cipher, error) {
+	encrypted, err := c.admit(a, now, h.window)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.bodyLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, nil, refuse(http.StatusRequestEntityTooLarge, outcomeTooLarge, "body exceeds %d bytes", h.bodyLimit)
+	case err != nil:
+		return nil, nil, refuse(http.StatusBadRequest, outcomeBadBody, "read body: %v", err)
+	}
+	// The server's read time-out has done its work, against slow senders. Left in place it would end the
+	// request's context while the answer is computed, just as if WeChat had closed the connection. Writers
+	// without deadlines are those of tests.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if !encrypted {
+		return body, nil, nil
+	}
+	return c.open(a, body)
+}
+
+// delivery is one authentic request of WeChat's.
+type delivery struct {
+	account *accounts.Account
+	in      message.Message
+	cipher  *msgcrypt.Cipher
+	nonce   string
+	arrived time.Time
+}
+
+// deliver waits for the answer to the message and writes it. It holds on while WeChat does: a delivery
+// before the last may lapse, and the next one gets the answer.
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, d delivery) outcome {
+	key := dedupe.Key{AppID: d.account.AppID, Message: d.in.Key()}
+	f, joined := h.flights.join(r.Context(), key, d.in, d.arrived)
+	if f == nil {
+		return outcomeInterrupted
+	}
+	hold := time.NewTimer(time.Until(d.arrived.Add(holdCap)))
+	defer hold.Stop()
+	landed := success(outcomeHeld)
+	select {
+	case <-f.done:
+		landed = f.landed
+	case <-hold.C:
+	case <-r.Context().Done():
+		landed = landing{outcome: outcomeLapsed}
+	}
+	if joined || landed.repeated {
+		h.metrics.duplicates.WithLabelValues(key.AppID).Inc()
+	}
+	if landed.answer == nil {
+		return landed.outcome
+	}
+	body, contentType, err := seal(landed.answer, d.cipher, d.nonce, time.Now())
+	if err != nil {
+		h.log.ErrorContext(r.Context(), "reply lost", "app_id", key.AppID, "message_key", key.Message, "error", err)
+		body, contentType, landed.outcome = []byte(message.Success), textType, outcomeFailed
+	}
+	write(w, http.StatusOK, contentType, body)
+	return landed.outcome
+}
+
+// refuse answers a request that isn't WeChat's with a status and nothing else, so that whoever sent it
+// learns nothing. The operator learns the reason, but not once per request: anybody can send these.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *accounts.Account, kind string, refused *refusal) {
+	h.metrics.count(a.AppID, kind, refused.outcome)
+	if refused.outcome == outcomeBadSignature {
+		h.metrics.signatureFailures.WithLabelValues(a.AppID).Inc()
+	}
+	level := slog.LevelDebug
+	if h.warnings.allow(time.Now()) {
+		level = slog.LevelWarn
+	}
+	h.log.Log(r.Context(), level, "callback refused", "app_id", a.AppID, "status", refused.status, "reason", refused)
+	write(w, refused.status, textType, nil)
+}
+
+// rescue answers for a panic of ours: WeChat must not show the follower an error notice for it.
+func (h *Handler) rescue(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p) // net/http's own way to close a connection.
+	}
+	h.log.ErrorContext(r.Context(), "panic at the callback URL", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	h.metrics.count("", kindNone, outcomeFailed)
+	write(w, http.StatusOK, textType, []byte(message.Success))
+}
+
+// write sends an answer.
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	// The echo of a verification is the sender's text: no browser may take it for a page.
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // see above; and if the connection is gone, WeChat delivers again.
+}

@@ -1,0 +1,99 @@
+package callback
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/wechat/message"
+)
+
+func TestNext(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1700000000, 0)
+	later, over := now.Add(time.Second), now
+	type result struct {
+		Course course
+		Action action
+		Pause  time.Duration
+	}
+	tests := map[string]struct {
+		course course
+		claim  dedupe.State
+		ends   time.Time
+		want   result
+	}{
+		"won":                       {course{}, dedupe.Won, later, result{course{computing: true}, compute, renewPause}},
+		"won after waiting":         {course{polls: 9}, dedupe.Won, later, result{course{computing: true}, compute, renewPause}},
+		"won too late":              {course{}, dedupe.Won, over, result{course{}, giveUp, 0}},
+		"pending":                   {course{}, dedupe.Pending, later, result{course{polls: 1}, wait, 50 * time.Millisecond}},
+		"pending, second look":      {course{polls: 1}, dedupe.Pending, later, result{course{polls: 2}, wait, 100 * time.Millisecond}},
+		"pending, third look":       {course{polls: 2}, dedupe.Pending, later, result{course{polls: 3}, wait, 200 * time.Millisecond}},
+		"pending, much later":       {course{polls: 70}, dedupe.Pending, later, result{course{polls: 71}, wait, 200 * time.Millisecond}},
+		"pending too late":          {course{polls: 70}, dedupe.Pending, over, result{course{polls: 70}, giveUp, 0}},
+		"renewed":                   {course{computing: true}, dedupe.Won, later, result{course{computing: true}, wait, renewPause}},
+		"lease lost while stalled":  {course{computing: true}, dedupe.Pending, later, result{course{computing: true}, wait, renewPause}},
+		"another one was faster":    {course{computing: true}, dedupe.Answered, later, result{course{computing: true}, land, 0}},
+		"answered":                  {course{}, dedupe.Answered, later, result{course{}, land, 0}},
+		"answered, long ago":        {course{}, dedupe.Answered, over, result{course{}, land, 0}},
+		"computing, budget is over": {course{computing: true}, dedupe.Won, over, result{course{computing: true}, giveUp, 0}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			state, act, pause := tt.course.next(dedupe.Claim{State: tt.claim}, now, tt.ends)
+			if diff := cmp.Diff(tt.want, result{state, act, pause}, cmp.AllowUnexported(course{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestBudgetEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1700000000, 0)
+	for age, want := range map[time.Duration]time.Duration{
+		0:                14500 * time.Millisecond,
+		10 * time.Second: 4500 * time.Millisecond,
+		time.Minute:      -45500 * time.Millisecond,
+		-time.Hour:       14500 * time.Millisecond,
+	} {
+		if got := budgetEnd(now, age).Sub(now); got != want {
+			t.Errorf("age %v: the budget ends in %v, want %v", age, got, want)
+		}
+	}
+}
+
+func TestAnswerable(t *testing.T) {
+	t.Parallel()
+	event := func(name string) message.Message {
+		return message.Message{MsgType: message.TypeEvent, Event: &message.Event{Name: name}}
+	}
+	tests := map[string]struct {
+		in   message.Message
+		want bool
+	}{
+		"text":                  {message.Message{MsgType: message.TypeText, Text: &message.Text{}}, true},
+		"a type of tomorrow's":  {message.Message{MsgType: "hologram"}, true},
+		"subscribe":             {event("subscribe"), true},
+		"old lower-case scan":   {event("scan"), true},
+		"CLICK":                 {event("CLICK"), true},
+		"scancode_waitmsg":      {event("scancode_waitmsg"), true},
+		"unsubscribe":           {event("unsubscribe"), false},
+		"LOCATION":              {event("LOCATION"), false},
+		"VIEW":                  {event("VIEW"), false},
+		"view_miniprogram":      {event("view_miniprogram"), false},
+		"TEMPLATESENDJOBFINISH": {event("TEMPLATESENDJOBFINISH"), false},
+		"user_get_card":         {event("user_get_card"), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := answerable(tt.in); got != tt.want {
+				t.Errorf("answerable = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

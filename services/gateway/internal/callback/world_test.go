@@ -1,0 +1,266 @@
+package callback_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/callback"
+	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/wechat/account"
+	"github.com/wxstack/wxstack/wechat/message"
+	"github.com/wxstack/wxstack/wechat/msgcrypt"
+	"github.com/wxstack/wxstack/wechat/signature"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The account of all tests, that of the protocol's own vectors.
+const (
+	testAppID  = "wx0123456789abcdef"
+	testToken  = "myToken123"
+	testAESKey = "k7Qw2ZrT9xLbN4vYh1JcS8mPdE6uGfA3oKiR5tXyW0B"
+)
+
+// directory loads an accounts file with one account in the given mode and, if there are any, others.
+func directory(tb testing.TB, mode account.Encryption, others ...string) *accounts.Directory {
+	tb.Helper()
+	dir := tb.TempDir()
+	put := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		return path
+	}
+	token, key := put("token", testToken+"\n"), put("key", testAESKey)
+	var file strings.Builder
+	file.WriteString("accounts:\n")
+	for i, appID := range append([]string{testAppID}, others...) {
+		fmt.Fprintf(&file, "  - {app_id: %s, original_id: gh_%012d, encryption: %s, callback_token_file: %q, encoding_aes_key_file: %q}\n",
+			appID, i, mode, token, key)
+	}
+	d, err := accounts.Load(put("accounts.yaml", file.String()), true)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// logic is a logic service with behaviour: it takes its time and replies.
+type logic struct {
+	delay time.Duration
+	reply message.Reply
+	err   error
+
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+func (l *logic) Reply(ctx context.Context, _ string, in message.Message, _ time.Time) (message.Reply, string, error) {
+	l.mu.Lock()
+	if l.asked == nil {
+		l.asked = map[string]int{}
+	}
+	l.asked[in.Key()]++
+	l.mu.Unlock()
+	if l.delay == 0 {
+		return l.reply, "rule", l.err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	case <-time.After(l.delay):
+		return l.reply, "rule", l.err
+	}
+}
+
+func (l *logic) times(key string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked[key]
+}
+
+// replica is one gateway.
+type replica struct {
+	*callback.Handler
+	registry *prometheus.Registry
+	log      *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newReplica(tb testing.TB, d *accounts.Directory, store dedupe.Store, replier callback.Replier) *replica {
+	tb.Helper()
+	var log lockedBuffer
+	tel := telemetry.ForTest(&log)
+	working := func(context.Context) error { return nil }
+	r := &replica{
+		Handler: callback.New(callback.Options{
+			Accounts:        d,
+			Deduper:         dedupe.NewWindow(store, working, func(error) {}),
+			Replier:         replier,
+			TimestampWindow: 10 * time.Minute,
+			BodyLimit:       1 << 20,
+			Log:             tel.Log,
+			Metrics:         tel.Metrics,
+		}),
+		registry: tel.Metrics,
+		log:      &log,
+	}
+	tb.Cleanup(func() { r.Drain(tb.Context()) })
+	return r
+}
+
+// count sums a counter over all labels that match.
+func (r *replica) count(tb testing.TB, name string, labels ...string) float64 {
+	tb.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var sum float64
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			text := metric.String()
+			matches := true
+			for _, label := range labels {
+				matches = matches && strings.Contains(text, strconv.Quote(label))
+			}
+			if matches {
+				sum += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// take returns what was logged and empties the buffer.
+func (l *lockedBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
+// push makes the request by which WeChat delivers a push in a mode, now.
+func push(tb testing.TB, mode account.Encryption, path, plaintext string) *http.Request {
+	tb.Helper()
+	return pushAt(tb, mode, path, plaintext, strconv.FormatInt(time.Now().Unix(), 10), "1320562132")
+}
+
+func pushAt(tb testing.TB, mode account.Encryption, path, plaintext, timestamp, nonce string) *http.Request {
+	tb.Helper()
+	query := url.Values{"timestamp": {timestamp}, "nonce": {nonce}, "openid": {"oABCDEFGHIJKLMNOPQRSTUVWXYZ0"}}
+	query.Set("signature", signature.Sign(testToken, timestamp, nonce))
+	body := plaintext
+	if mode != account.EncryptionPlain {
+		sealed, err := testCipher(tb).Seal([]byte(plaintext), timestamp, nonce)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		query.Set("encrypt_type", "aes")
+		query.Set("msg_signature", sealed.MsgSignature)
+		encrypt := "<Encrypt><![CDATA[" + sealed.Encrypt + "]]></Encrypt>"
+		if mode == account.EncryptionSafe {
+			body = "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName>" + encrypt + "</xml>"
+		} else {
+			// What stands in clear is forged: only the cipher text may count.
+			body = "<xml><FromUserName>forged</FromUserName><MsgType>text</MsgType>" + encrypt + "</xml>"
+		}
+	}
+	return httptest.NewRequest(http.MethodPost, path+"?"+query.Encode(), strings.NewReader(body))
+}
+
+func testCipher(tb testing.TB) *msgcrypt.Cipher {
+	tb.Helper()
+	cipher, err := msgcrypt.New(testAppID, testToken, testAESKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return cipher
+}
+
+// unseal opens a sealed reply as WeChat does.
+func unseal(tb testing.TB, body string) string {
+	tb.Helper()
+	// The envelope of a reply has the elements of a push's and three more.
+	envelope, err := message.ParseEnvelope([]byte(body))
+	if err != nil {
+		tb.Fatalf("%v in %s", err, body)
+	}
+	element := func(name string) string {
+		_, rest, _ := strings.Cut(body, "<"+name+">")
+		value, _, _ := strings.Cut(rest, "</"+name+">")
+		return strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>")
+	}
+	plaintext, err := testCipher(tb).Open(element("MsgSignature"), element("TimeStamp"), element("Nonce"), envelope.Encrypt)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(plaintext)
+}
+
+// text is a text message.
+func text(id int, content string) string {
+	return fmt.Sprintf("<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName><FromUserName><![CDATA[oABCDEFGHIJKLMNOPQRSTUVWXYZ0]]></FromUserName>"+
+		"<CreateTime>1700000000</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[%s]]></Content><MsgId>%d</MsgId></xml>", content, id)
+}
+
+// answer is what came back on one delivery.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	// closed says that the gateway closed the connection without an answer.
+	closed bool
+}
+
+// serve makes one request.
+func serve(h http.Handler, r *http.Request) (got answer) {
+	w := httptest.NewRecorder()
+	defer func() {
+		if p := recover(); p != nil {
+			if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			got = answer{closed: true}
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return answer{status: w.Code, header: w.Header(), body: w.Body.String()}
+}

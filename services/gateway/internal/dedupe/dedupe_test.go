@@ -1,0 +1,509 @@
+package dedupe_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a store and a way to let time pass in it.
+type world struct {
+	dedupe.Store
+	pass func(time.Duration)
+}
+
+var message = dedupe.Key{AppID: "wx1", Message: "m1"}
+
+// suite is what every store has to do.
+func suite() map[string]func(t *testing.T, w world) {
+	return map[string]func(t *testing.T, w world){
+		"one winner":             oneWinner,
+		"the answer is kept":     answerIsKept,
+		"take-over":              takeOver,
+		"renewal":                renewal,
+		"release":                release,
+		"keys are apart":         keysAreApart,
+		"an answer without one":  answerOutOfNothing,
+		"the first answer wins":  firstAnswerWins,
+		"records end":            recordsEnd,
+		"release of another's":   releaseOfAnothers,
+		"answers are any bytes":  anyBytes,
+		"late answer of the old": lateAnswer,
+	}
+}
+
+func claim(t *testing.T, w world, key dedupe.Key, owner string) dedupe.Claim {
+	t.Helper()
+	got, err := w.Claim(t.Context(), key, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func finish(t *testing.T, w world, owner, answer string) string {
+	t.Helper()
+	kept, err := w.Finish(t.Context(), message, owner, []byte(answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(kept)
+}
+
+func state(t *testing.T, w world, owner string, want dedupe.State) {
+	t.Helper()
+	if got := claim(t, w, message, owner); got.State != want {
+		t.Fatalf("claim of %s: state %d, want %d", owner, got.State, want)
+	}
+}
+
+func oneWinner(t *testing.T, w world) {
+	var won atomic.Int32
+	var claims sync.WaitGroup
+	for i := range 100 {
+		claims.Go(func() {
+			got, err := w.Claim(t.Context(), message, "owner"+strconv.Itoa(i))
+			switch {
+			case err != nil:
+				t.Error(err)
+			case got.State == dedupe.Won:
+				won.Add(1)
+			case got.State != dedupe.Pending:
+				t.Errorf("state %d", got.State)
+			}
+		})
+	}
+	claims.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d winners", won.Load())
+	}
+}
+
+func answerIsKept(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	state(t, w, "b", dedupe.Pending)
+	finish(t, w, "a", "<xml/>")
+	w.pass(dedupe.Life / 2)
+	for _, owner := range []string{"a", "b", "c"} {
+		got := claim(t, w, message, owner)
+		if got.State != dedupe.Answered || string(got.Answer) != "<xml/>" {
+			t.Errorf("%s got state %d, answer %q", owner, got.State, got.Answer)
+		}
+		if got.Age < dedupe.Life/2 || got.Age > dedupe.Life/2+time.Minute {
+			t.Errorf("age %v, want %v", got.Age, dedupe.Life/2)
+		}
+	}
+}
+
+func takeOver(t *testing.T, w world) {
+	state(t, w, "dead", dedupe.Won)
+	w.pass(dedupe.Lease * 3 / 4)
+	state(t, w, "b", dedupe.Pending)
+	w.pass(dedupe.Lease / 2)
+	got := claim(t, w, message, "b")
+	if got.State != dedupe.Won {
+		t.Fatalf("state %d after the lease", got.State)
+	}
+	if want := dedupe.Lease * 5 / 4; got.Age < want || got.Age > want+time.Second {
+		t.Errorf("age %v, want %v: the budget began with the first claim", got.Age, want)
+	}
+	state(t, w, "c", dedupe.Pending)
+}
+
+func renewal(t *testing.T, w world) {
+	for range 10 {
+		state(t, w, "a", dedupe.Won)
+		w.pass(dedupe.Lease * 3 / 4)
+		state(t, w, "b", dedupe.Pending)
+	}
+}
+
+func release(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	if err := w.Release(t.Context(), message, "a"); err != nil {
+		t.Fatal(err)
+	}
+	state(t, w, "b", dedupe.Won)
+}
+
+func releaseOfAnothers(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	if err := w.Release(t.Context(), message, "b"); err != nil {
+		t.Fatal(err)
+	}
+	state(t, w, "b", dedupe.Pending)
+}
+
+func keysAreApart(t *testing.T, w world) {
+	for _, key := range []dedupe.Key{
+		{AppID: "wx1", Message: "m1"}, {AppID: "wx1", Message: "m2"}, {AppID: "wx2", Message: "m1"},
+		{AppID: "wx1", Message: "e5:a b{}*,你"},
+	} {
+		if got := claim(t, w, key, "a"); got.State != dedupe.Won {
+			t.Errorf("%v: state %d", key, got.State)
+		}
+	}
+}
+
+func answerOutOfNothing(t *testing.T, w world) {
+	// The store lost the claim, for example in a failover.
+	if kept := finish(t, w, "a", "answer"); kept != "answer" {
+		t.Errorf("kept %q", kept)
+	}
+	state(t, w, "b", dedupe.Answered)
+}
+
+func firstAnswerWins(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	finish(t, w, "a", "first")
+	if kept := finish(t, w, "b", "second"); kept != "first" {
+		t.Errorf("kept %q", kept)
+	}
+	if got := claim(t, w, message, "c"); string(got.Answer) != "first" {
+		t.Errorf("answer %q", got.Answer)
+	}
+}
+
+func lateAnswer(t *testing.T, w world) {
+	state(t, w, "stalled", dedupe.Won)
+	w.pass(dedupe.Lease + time.Second)
+	state(t, w, "b", dedupe.Won)
+	if kept := finish(t, w, "stalled", "late, but first"); kept != "late, but first" {
+		t.Errorf("kept %q", kept)
+	}
+	if kept := finish(t, w, "b", "second"); kept != "late, but first" {
+		t.Errorf("kept %q", kept)
+	}
+}
+
+func recordsEnd(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	finish(t, w, "a", "answer")
+	w.pass(dedupe.Life + time.Second)
+	state(t, w, "b", dedupe.Won)
+}
+
+func anyBytes(t *testing.T, w world) {
+	answer := "\x00\xff\r\n你好 %s {}"
+	state(t, w, "a", dedupe.Won)
+	finish(t, w, "a", answer)
+	if diff := cmp.Diff(answer, string(claim(t, w, message, "b").Answer)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	for name, run := range suite() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { run(t, world{dedupe.NewMemory(), time.Sleep}) })
+		})
+	}
+}
+
+func TestRedisOnMiniredis(t *testing.T) {
+	t.Parallel()
+	for name, run := range suite() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := miniredis.RunT(t)
+			run(t, world{dedupe.NewRedis(connect(t, server.Addr())), server.FastForward})
+		})
+	}
+}
+
+func TestRedisOnRedis(t *testing.T) {
+	t.Parallel()
+	addr, _ := startRedis(t)
+	client := connect(t, addr)
+	for name, run := range suite() {
+		t.Run(name, func(t *testing.T) {
+			if err := client.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			run(t, world{dedupe.NewRedis(client), func(d time.Duration) { age(t, client, d) }})
+		})
+	}
+}
+
+func TestWindowDoesNotWaitForAFrozenRedis(t *testing.T) {
+	t.Parallel()
+	addr, server := startRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	defer client.Close()
+	reports := make(chan error, 1)
+	w := dedupe.NewWindow(dedupe.NewRedis(client), nil, func(err error) { reports <- err })
+	if got := w.Claim(t.Context(), message, "a"); got.State != dedupe.Won {
+		t.Fatalf("state %d", got.State)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if kept := w.Finish(t.Context(), message, "a", []byte("answer")); string(kept) != "answer" {
+		t.Errorf("kept %q", kept)
+	}
+	if err := <-reports; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("reported %v", err)
+	}
+	if got := w.Claim(t.Context(), message, "b"); got.State != dedupe.Answered {
+		t.Errorf("the repeat found state %d", got.State)
+	}
+}
+
+// age lets time pass for every key of a real Redis, whose clock nobody can turn.
+func age(t *testing.T, client *redis.Client, d time.Duration) {
+	t.Helper()
+	keys, err := client.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		left, err := client.PTTL(t.Context(), key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left <= 0 {
+			t.Fatalf("key %s has no end", key)
+		}
+		if err := client.PExpire(t.Context(), key, left-d).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRedisKeysCarryTheHashTag(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	w := world{Store: dedupe.NewRedis(connect(t, server.Addr()))}
+	state(t, w, "a", dedupe.Won)
+	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1", "wx:{wx1}:msg:m1:lease"}, server.Keys()); diff != "" {
+		t.Error(diff)
+	}
+	finish(t, w, "a", "answer")
+	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1"}, server.Keys()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func connect(t *testing.T, addr string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+// startRedis starts a real Redis on a free port and returns its address once it answers.
+func startRedis(t *testing.T) (string, *os.Process) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("redis-server is not on PATH")
+		}
+		t.Skip("redis-server is not on PATH")
+	}
+	var listen net.ListenConfig
+	lis, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := lis.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	_ = lis.Close()
+	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: 100, MinRetryBackoff: 10 * time.Millisecond})
+	defer client.Close()
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return addr, server.Process
+}
+
+// switchable is a store that works, fails, or hangs until its caller gives up.
+type switchable struct {
+	dedupe.Store
+	mode  atomic.Int32
+	calls atomic.Int32
+}
+
+const (
+	works = iota
+	fails
+	hangs
+)
+
+var errDown = errors.New("connection refused")
+
+func (s *switchable) Claim(ctx context.Context, key dedupe.Key, owner string) (dedupe.Claim, error) {
+	if err := s.trouble(ctx); err != nil {
+		return dedupe.Claim{}, err
+	}
+	return s.Store.Claim(ctx, key, owner)
+}
+
+func (s *switchable) Finish(ctx context.Context, key dedupe.Key, owner string, answer []byte) ([]byte, error) {
+	if err := s.trouble(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Finish(ctx, key, owner, answer)
+}
+
+func (s *switchable) Release(ctx context.Context, key dedupe.Key, owner string) error {
+	if err := s.trouble(ctx); err != nil {
+		return err
+	}
+	return s.Store.Release(ctx, key, owner)
+}
+
+func (s *switchable) trouble(ctx context.Context) error {
+	s.calls.Add(1)
+	switch s.mode.Load() {
+	case fails:
+		return errDown
+	case hangs:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (s *switchable) ping(ctx context.Context) error { return s.trouble(ctx) }
+
+func TestWindowPaysForADeadStoreOnce(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]int32{"refuses": fails, "hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &switchable{Store: dedupe.NewMemory()}
+				store.mode.Store(mode)
+				var reports []bool
+				w := dedupe.NewWindow(store, store.ping, func(err error) { reports = append(reports, err == nil) })
+				start := time.Now()
+				for i := range 1000 {
+					key := dedupe.Key{AppID: "wx1", Message: strconv.Itoa(i)}
+					if got := w.Claim(t.Context(), key, "a"); got.State != dedupe.Won {
+						t.Fatalf("state %d", got.State)
+					}
+					w.Finish(t.Context(), key, "a", []byte("answer"))
+					if got := w.Claim(t.Context(), key, "b"); got.State != dedupe.Answered {
+						t.Fatalf("state %d of a repeat", got.State)
+					}
+				}
+				if took := time.Since(start); took > 300*time.Millisecond || store.calls.Load() != 1 {
+					t.Errorf("1000 messages took %v more and tried the store %d times", took, store.calls.Load())
+				}
+				if diff := cmp.Diff([]bool{false}, reports); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+func TestWindowReturnsToTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shared := dedupe.NewMemory()
+		store := &switchable{Store: shared}
+		w := dedupe.NewWindow(store, store.ping, func(error) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan error, 1)
+		go func() { stopped <- w.Run(ctx) }()
+		store.mode.Store(fails)
+		time.Sleep(3 * time.Second)
+		w.Claim(t.Context(), message, "a")
+		if _, ok := shared.Answer(message); ok || w.Claim(t.Context(), message, "a").State != dedupe.Won {
+			t.Error("the claim is not this process's own")
+		}
+		store.mode.Store(works)
+		time.Sleep(2 * time.Second)
+		// The answer to a claim from the time without the store is shared all the same.
+		w.Finish(t.Context(), message, "a", []byte("answer"))
+		if got, ok := shared.Answer(message); !ok || string(got.Answer) != "answer" {
+			t.Errorf("the shared store has %q", got.Answer)
+		}
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWindowOfACallerThatGaveUpSaysNothingAboutTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &switchable{Store: dedupe.NewMemory()}
+		store.mode.Store(hangs)
+		w := dedupe.NewWindow(store, store.ping, func(err error) { t.Errorf("reported %v", err) })
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		w.Claim(ctx, message, "a")
+	})
+}
+
+func TestWindowReleases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &switchable{Store: dedupe.NewMemory()}
+		w := dedupe.NewWindow(store, store.ping, func(error) {})
+		w.Claim(t.Context(), message, "a")
+		w.Release(t.Context(), message, "a")
+		if got := w.Claim(t.Context(), message, "b"); got.State != dedupe.Won {
+			t.Errorf("state %d after release", got.State)
+		}
+		store.mode.Store(fails)
+		w.Release(t.Context(), message, "b")
+		if got := w.Claim(t.Context(), message, "c"); got.State != dedupe.Won {
+			t.Errorf("state %d without the store", got.State)
+		}
+	})
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	m := dedupe.NewMemory()
+	const messages = 1<<16 + 10
+	for i := range messages {
+		key := dedupe.Key{AppID: "wx1", Message: strconv.Itoa(i)}
+		if _, err := m.Finish(t.Context(), key, "a", []byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := m.Answer(dedupe.Key{AppID: "wx1", Message: "0"}); ok {
+		t.Error("the oldest record is still there")
+	}
+	if _, ok := m.Answer(dedupe.Key{AppID: "wx1", Message: strconv.Itoa(messages - 1)}); !ok {
+		t.Error("the newest record is gone")
+	}
+}

@@ -1,0 +1,119 @@
+package dedupe
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// commandTimeout bounds a command within the way of a message, so that a Redis that just died costs
+	// a message this much once.
+	commandTimeout = 300 * time.Millisecond
+
+	// probeInterval is how often Run looks whether the shared store works.
+	probeInterval = time.Second
+
+	// probeTimeout bounds one look.
+	probeTimeout = 800 * time.Millisecond
+)
+
+// Window claims messages in the store that all replicas share, and in this process's own while the
+// shared one fails. It therefore always has an answer.
+//
+// After a failure the shared store is left alone until Run has seen it work again, so that messages
+// don't queue up behind a dead server one time-out each.
+type Window struct {
+	shared Store
+	local  *Memory
+	ping   func(context.Context) error
+	report func(error)
+	down   atomic.Bool
+}
+
+// NewWindow returns a Window over the shared store. The function ping says whether the store works;
+// report is told whenever that is found out, with nil for yes.
+func NewWindow(shared Store, ping func(context.Context) error, report func(error)) *Window {
+	return &Window{shared: shared, local: NewMemory(), ping: ping, report: report}
+}
+
+// Claim takes, renews or joins, as Store describes.
+func (w *Window) Claim(ctx context.Context, key Key, owner string) Claim {
+	// What this process has answered it knows, even if Redis has gone meanwhile.
+	if claim, ok := w.local.Answer(key); ok {
+		return claim
+	}
+	if !w.down.Load() {
+		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		claim, err := w.shared.Claim(bounded, key, owner)
+		if err == nil {
+			return claim
+		}
+		w.failed(ctx, err)
+	}
+	claim, _ := w.local.Claim(ctx, key, owner) // Memory never fails.
+	return claim
+}
+
+// Finish stores the answer and returns the one that counts, as Store describes.
+func (w *Window) Finish(ctx context.Context, key Key, owner string, answer []byte) []byte {
+	if !w.down.Load() {
+		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		kept, err := w.shared.Finish(bounded, key, owner, answer)
+		if err == nil {
+			answer = kept
+		} else {
+			w.failed(ctx, err)
+		}
+	}
+	kept, _ := w.local.Finish(ctx, key, owner, answer) // Memory never fails.
+	return kept
+}
+
+// Release gives a claim back, as Store describes. If that fails the lease lapses by itself.
+func (w *Window) Release(ctx context.Context, key Key, owner string) {
+	if !w.down.Load() {
+		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		if err := w.shared.Release(bounded, key, owner); err != nil {
+			w.failed(ctx, err)
+		}
+	}
+	_ = w.local.Release(ctx, key, owner) // Memory never fails.
+}
+
+// Run watches the shared store until ctx is done.
+func (w *Window) Run(ctx context.Context) error {
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for {
+		w.probe(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *Window) probe(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := w.ping(bounded)
+	if ctx.Err() != nil {
+		return // the process is stopping; that says nothing about the store.
+	}
+	w.down.Store(err != nil)
+	w.report(err)
+}
+
+// failed notes that a command failed, unless the caller's own time was over.
+func (w *Window) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	w.down.Store(true)
+	w.report(err)
+}

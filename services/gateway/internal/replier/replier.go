@@ -1,0 +1,98 @@
+// Package replier asks the logic service, over gRPC, what a follower is to be answered.
+package replier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
+	"github.com/wxstack/wxstack/wechat/message"
+)
+
+// The pauses between two attempts to reach a logic service that is not available.
+const (
+	firstPause = 50 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// Client asks the logic service.
+type Client struct {
+	conn  *grpc.ClientConn
+	logic logicv1.LogicServiceClient
+}
+
+// New returns a Client over conn, which stays the caller's to close.
+func New(conn *grpc.ClientConn) *Client {
+	return &Client{conn: conn, logic: logicv1.NewLogicServiceClient(conn)}
+}
+
+// Reply returns the reply to a message, nil for none, and the name of the rule that decided. The
+// deadline of ctx is the end of the whole budget; deliveryEnds is when WeChat drops the delivery that
+// is the cause of asking.
+//
+// While logic is not available Reply goes on asking until ctx ends. Any other failure is returned at
+// once, as a fault whose kind is logic's.
+func (c *Client) Reply(ctx context.Context, appID string, in message.Message, deliveryEnds time.Time) (message.Reply, string, error) {
+	question := logicv1.ReplyRequest{Message: toProto(appID, in), MessageKey: in.Key()}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		question.DeliveryTimeLeft = timeLeft(deliveryEnds)
+		if budgetEnds, ok := ctx.Deadline(); ok {
+			question.BudgetTimeLeft = timeLeft(budgetEnds)
+		}
+		answer, err := c.logic.Reply(ctx, &question)
+		if err == nil {
+			reply, err := fromProto(answer.GetReply())
+			return reply, answer.GetRule(), err
+		}
+		if !worthRepeating(err) {
+			return nil, "", fmt.Errorf("ask logic: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, "", fault.Wrap(fault.Deadline, err, "logic was not available until the budget ended")
+		case <-time.After(max(pause, fault.RetryAfter(err))):
+		}
+	}
+}
+
+// worthRepeating reports whether the same question can get an answer a little later.
+func worthRepeating(err error) bool {
+	kind := fault.KindOf(err)
+	return kind == fault.Unavailable || kind == fault.Throttled
+}
+
+// timeLeft is the time until end, zero when it is over.
+func timeLeft(end time.Time) *durationpb.Duration {
+	return durationpb.New(max(0, time.Until(end)))
+}
+
+// errUnreachable is what Watch reports. The reason stands in the error of the first call that fails.
+var errUnreachable = errors.New("no logic service can be reached, check LOGIC_ADDR and whether it runs")
+
+// Watch reports, until ctx is done, whether a logic service can be reached: nil or the reason why not.
+// It also makes the connection before the first message needs it.
+func (c *Client) Watch(ctx context.Context, report func(error)) error {
+	for {
+		state := c.conn.GetState()
+		switch state {
+		case connectivity.Idle:
+			c.conn.Connect()
+		case connectivity.Ready:
+			report(nil)
+		case connectivity.TransientFailure:
+			report(errUnreachable)
+		case connectivity.Connecting, connectivity.Shutdown:
+			// Nothing is known yet, or nothing matters any more.
+		}
+		if !c.conn.WaitForStateChange(ctx, state) {
+			return nil
+		}
+	}
+}
