@@ -1,0 +1,110 @@
+// Package tokencenter is the AccessToken central control (AccessToken 中控服务器): the one owner of every
+// account's access token. It obtains, renews, stores and distributes; nobody else asks WeChat for one.
+//
+// It is the only part that reads an AppSecret, and it never faces the internet. Several replicas may
+// run: they agree through Redis, and WeChat is asked once.
+package tokencenter
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
+	"github.com/wxstack/wxstack/services/token-center/internal/store"
+	"github.com/wxstack/wxstack/wechat/account"
+)
+
+// Config are the settings of token-center.
+type Config struct {
+	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network: whoever reaches it gets tokens."`
+	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, token_api and app_secret_file of each."`
+	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`
+	StorageKeyFile string   `name:"token-center-storage-key-file" env:"TOKEN_CENTER_STORAGE_KEY_FILE" help:"File with the base64 of 32 random bytes (openssl rand -base64 32) that encrypts tokens in Redis; the same for all replicas. Empty: plain text, refused with WX_PRODUCTION."`
+	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, plain text tokens in Redis, http:// to WeChat."`
+
+	Redis redisconn.Config `embed:""`
+	TLS   rpc.TLS          `embed:""`
+}
+
+// Check reads the files that the settings name and returns everything that is wrong.
+func (c *Config) Check() error {
+	_, accountsErr := c.accounts()
+	_, keyErr := c.sealer()
+	return errors.Join(accountsErr, keyErr, c.checkHosts(), c.Redis.Check(), c.TLS.Check())
+}
+
+// secretAccount is an account together with its AppSecret.
+type secretAccount struct {
+	account.Account
+	secret config.Secret
+}
+
+func (c *Config) accounts() ([]secretAccount, error) {
+	if c.AccountsFile == "" {
+		return nil, errors.New("WX_ACCOUNTS_FILE: not set; it names the YAML file that lists the Official Accounts and their app_secret_file")
+	}
+	var file account.File
+	if err := config.ReadYAML(c.AccountsFile, &file); err != nil {
+		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %w", err)
+	}
+	file.ApplyDefaults()
+	if err := file.Validate(); err != nil {
+		return nil, fmt.Errorf("WX_ACCOUNTS_FILE %s: %w", c.AccountsFile, err)
+	}
+	if c.Production {
+		if err := file.RefuseDevelopment(); err != nil {
+			return nil, fmt.Errorf("WX_ACCOUNTS_FILE %s: %w", c.AccountsFile, err)
+		}
+	}
+	var errs []error
+	accounts := make([]secretAccount, 0, len(file.Accounts))
+	for i, a := range file.Accounts {
+		secret, err := config.ReadSecret(fmt.Sprintf("accounts[%d].app_secret_file", i), a.AppSecretFile)
+		errs = append(errs, err)
+		accounts = append(accounts, secretAccount{a, secret})
+	}
+	return accounts, errors.Join(errs...)
+}
+
+func (c *Config) sealer() (store.Sealer, error) {
+	const setting = "TOKEN_CENTER_STORAGE_KEY_FILE"
+	if c.StorageKeyFile == "" {
+		if c.Production {
+			return store.Sealer{}, errors.New(setting + ": required with WX_PRODUCTION; make one with: openssl rand -base64 32")
+		}
+		return store.Sealer{}, nil
+	}
+	secret, err := config.ReadSecret(setting, c.StorageKeyFile)
+	if err != nil {
+		return store.Sealer{}, err //nolint:wrapcheck // it names the setting.
+	}
+	key, err := base64.StdEncoding.DecodeString(secret.Reveal())
+	if err != nil {
+		return store.Sealer{}, errors.New(setting + ": not base64; make one with: openssl rand -base64 32")
+	}
+	sealer, err := store.NewSealer(key)
+	if err != nil {
+		return store.Sealer{}, fmt.Errorf(setting+": %w; make one with: openssl rand -base64 32", err)
+	}
+	return sealer, nil
+}
+
+func (c *Config) checkHosts() error {
+	if _, err := issuer.NewClient(c.APIBaseURL); err != nil {
+		return err //nolint:wrapcheck // it names the setting.
+	}
+	if !c.Production {
+		return nil
+	}
+	for _, host := range c.APIBaseURL {
+		if u, err := url.Parse(host); err != nil || u.Scheme != "https" {
+			return fmt.Errorf("WX_API_BASE_URL: %q would send the AppSecret in clear text, which WX_PRODUCTION refuses; use https://", host)
+		}
+	}
+	return nil
+}

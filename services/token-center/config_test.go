@@ -1,0 +1,95 @@
+package tokencenter_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	tokencenter "github.com/wxstack/wxstack/services/token-center"
+	"github.com/wxstack/wxstack/services/token-center/internal/redistest"
+	"github.com/wxstack/wxstack/wechat/account"
+)
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	storageKey := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	tests := map[string]struct {
+		change func(t *testing.T, c *tokencenter.Config)
+		want   string // empty: nothing is wrong.
+	}{
+		"fine":              {func(*testing.T, *tokencenter.Config) {}, ""},
+		"no accounts file":  {func(_ *testing.T, c *tokencenter.Config) { c.AccountsFile = "" }, "WX_ACCOUNTS_FILE"},
+		"accounts missing":  {func(_ *testing.T, c *tokencenter.Config) { c.AccountsFile = "/nowhere" }, "WX_ACCOUNTS_FILE"},
+		"unknown field":     {accounts("accounts:\n  - {app_id: wx1, original_id: gh_1, appsecret: x}\n"), "appsecret"},
+		"no secret":         {accounts("accounts:\n  - {app_id: wx1, original_id: gh_1}\n"), "accounts[0].app_secret_file"},
+		"bad token api":     {accounts("accounts:\n  - {app_id: wx1, original_id: gh_1, token_api: x, app_secret_file: x}\n"), "token_api"},
+		"no host":           {func(_ *testing.T, c *tokencenter.Config) { c.APIBaseURL = nil }, "WX_API_BASE_URL"},
+		"bad host":          {func(_ *testing.T, c *tokencenter.Config) { c.APIBaseURL = []string{"api.weixin.qq.com"} }, "WX_API_BASE_URL"},
+		"redis":             {func(_ *testing.T, c *tokencenter.Config) { c.Redis = redisconn.Config{URL: "x"} }, "REDIS_URL"},
+		"key not base64":    {key("***"), "TOKEN_CENTER_STORAGE_KEY_FILE"},
+		"key too short":     {key("c2hvcnQ="), "openssl rand -base64 32"},
+		"key":               {key(storageKey), ""},
+		"production":        {production(storageKey, ""), ""},
+		"production no key": {func(_ *testing.T, c *tokencenter.Config) { c.Production = true }, "TOKEN_CENTER_STORAGE_KEY_FILE"},
+		"production http":   {production(storageKey, "http://api.weixin.qq.com"), "clear text"},
+		"production development account": {func(t *testing.T, c *tokencenter.Config) {
+			t.Helper()
+			accounts("accounts:\n  - {app_id: "+account.DevelopmentAppID+", original_id: gh_1, app_secret_file: x}\n")(t, c)
+			c.Production = true
+		}, "development account"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := tokencenter.Config{
+				ListenAddr: "127.0.0.1:0", AccountsFile: accountsFile(t, "stable"), APIBaseURL: []string{"https://api.weixin.qq.com"},
+				Redis: redisconn.Config{URL: "redis://localhost:6379/0"},
+			}
+			tt.change(t, &cfg)
+			err := cfg.Check()
+			if tt.want == "" && err != nil {
+				t.Errorf("error = %v", err)
+			}
+			if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("error = %v, want one that names %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func accounts(yaml string) func(*testing.T, *tokencenter.Config) {
+	return func(t *testing.T, c *tokencenter.Config) {
+		t.Helper()
+		c.AccountsFile = file(t, "accounts.yaml", yaml)
+	}
+}
+
+func key(encoded string) func(*testing.T, *tokencenter.Config) {
+	return func(t *testing.T, c *tokencenter.Config) {
+		t.Helper()
+		c.StorageKeyFile = file(t, "key", encoded)
+	}
+}
+
+func production(encoded, host string) func(*testing.T, *tokencenter.Config) {
+	return func(t *testing.T, c *tokencenter.Config) {
+		t.Helper()
+		key(encoded)(t, c)
+		c.Production = true
+		if host != "" {
+			c.APIBaseURL = []string{host}
+		}
+	}
+}
+
+func TestATakenPortIsAClearError(t *testing.T) {
+	t.Parallel()
+	_, server := redistest.Mini(t)
+	cfg := testConfig(t, newPlatform(t), "redis://"+server.Addr(), "stable")
+	cfg.ListenAddr = server.Addr()
+	if _, err := tokencenter.New(t.Context(), cfg, telemetry.Discard()); err == nil || !strings.Contains(err.Error(), "TOKEN_CENTER_LISTEN_ADDR") {
+		t.Errorf("error = %v", err)
+	}
+}

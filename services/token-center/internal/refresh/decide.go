@@ -1,0 +1,131 @@
+package refresh
+
+import (
+	"errors"
+	"time"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/spend"
+)
+
+// cause is why a token is asked for. It shows in logs.
+type cause string
+
+const (
+	// active is the renewal ahead of expiry.
+	active cause = "active"
+	// missing is a caller who needs a token where there is none.
+	missing cause = "missing"
+	// passive is a caller whose token WeChat rejected.
+	passive cause = "passive"
+)
+
+// need is what has to be true in the end.
+type need struct {
+	cause    cause
+	rejected credential.Rejected
+}
+
+// metBy reports whether c answers the need, so that WeChat need not be asked.
+func (n need) metBy(c credential.Credential, now time.Time, window credential.Window) bool {
+	switch n.cause {
+	case active:
+		return !credential.Due(now, c, window)
+	case passive:
+		return c.Alive(now) && !n.rejected.Names(c)
+	case missing:
+	}
+	return c.Alive(now)
+}
+
+// The pauses after failed attempts: they double from the first to the last.
+const (
+	firstPause, lastPause = time.Second, 30 * time.Second
+	// Longer where only a person can help: a wrong secret costs quota with every attempt.
+	firstBreak, lastBreak = time.Minute, 15 * time.Minute
+)
+
+// incurable reports whether err is one that trying again cannot mend.
+func incurable(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Precondition, fault.QuotaSpent, fault.Invalid:
+		return true
+	case fault.Internal, fault.Unauthenticated, fault.NotFound, fault.Throttled, fault.Unavailable, fault.Deadline:
+	}
+	return false
+}
+
+// pauseAfter returns how long to leave WeChat alone after the given number of failures in a row, of
+// which the last was err. jitter, in [0,1), takes up to a quarter off, so that replicas drift apart.
+func pauseAfter(failures int, err error, jitter float64) time.Duration {
+	first, last := firstPause, lastPause
+	if incurable(err) {
+		first, last = firstBreak, lastBreak
+	}
+	pause := first
+	for i := 1; i < failures && pause < last; i++ {
+		pause *= 2
+	}
+	pause = max(min(pause, last), fault.RetryAfter(err))
+	return pause - time.Duration(jitter*float64(pause)/4) //nolint:mnd // a quarter.
+}
+
+// waitForOther returns how long to wait before trying again for a lease that another replica holds.
+func waitForOther(attempt int, jitter float64) time.Duration {
+	const step, most = 50 * time.Millisecond, 500 * time.Millisecond
+	wait := min(time.Duration(attempt+1)*step, most)
+	return wait/2 + time.Duration(jitter*float64(wait)/2)
+}
+
+// nearExpiry is when a failing renewal becomes an emergency: little time is left to mend it.
+const nearExpiry = 2 * time.Minute
+
+// emergency returns why callers are, or will soon be, without a token; nil while all is well or can wait.
+func emergency(c credential.Credential, problem error, now time.Time) error {
+	switch {
+	case problem == nil && (c.Alive(now) || !c.Exists()):
+		return nil
+	case c.Left(now) > nearExpiry:
+		return nil
+	case problem != nil:
+		return problem
+	}
+	return errors.New("the token has expired and was not renewed")
+}
+
+// foreignMargin is how much life a rejected token must have had left for its death to be a foreigner's
+// doing: more than the overlap of the classic interface and than any clock is off.
+const foreignMargin = 2 * credential.Overlap
+
+// foreign reports whether the death of rejected, now replaced by replacement, means that somebody else
+// fetches tokens with this AppSecret. The stable interface answers the same value again unless somebody
+// forced a new one; of the classic one we know that we did not ask.
+func foreign(rejected, replacement credential.Credential, forced bool) bool {
+	return rejected.Left(replacement.ObtainedAt) > foreignMargin && replacement.Value != rejected.Value && !forced
+}
+
+// Limits are the allowances of one credential. They are far above what a healthy house needs (about 13
+// fetches a day) and below what WeChat allows.
+type Limits struct {
+	// Fetch counts every request for a token. WeChat: 2,000 a day classic; 500,000 a day stable.
+	Fetch spend.Limit
+	// Passive counts those that a reported token caused. It is smaller, so that no storm of reports can
+	// keep the active renewal from its fetches.
+	Passive spend.Limit
+	// Forced counts forced ones. WeChat: 20 a day, at least 30 s apart, stable only.
+	Forced spend.Limit
+}
+
+// LimitsFor returns the allowances of an interface.
+func LimitsFor(api credential.API) Limits {
+	limits := Limits{
+		Fetch:   spend.Limit{Name: "fetch", Burst: 60, Span: time.Minute, PerDay: 20_000},
+		Passive: spend.Limit{Name: "passive", Burst: 4, Span: 30 * time.Second, PerDay: 5_000},
+		Forced:  spend.Limit{Name: "forced", Burst: 1, Span: 31 * time.Second, PerDay: 20},
+	}
+	if api == credential.Classic {
+		limits.Fetch.PerDay, limits.Passive.PerDay = 1_500, 1_000
+	}
+	return limits
+}

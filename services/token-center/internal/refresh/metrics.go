@@ -1,0 +1,54 @@
+package refresh
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wxstack/wxstack/chassis/telemetry"
+)
+
+// Metrics are what all refreshers of a process count.
+type Metrics struct {
+	refreshes   *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	expiry      *prometheus.GaugeVec
+	leader      *prometheus.GaugeVec
+	leaseLosses *prometheus.CounterVec
+	staleWrites *prometheus.CounterVec
+	foreign     *prometheus.CounterVec
+}
+
+// The outcomes of a request for a token, as they show in tokencenter_refreshes_total.
+const (
+	outcomeRenewed   = "renewed"
+	outcomeUnchanged = "unchanged" // WeChat returned the token we have.
+	outcomeFailed    = "failed"
+	outcomeStale     = "stale" // another replica was faster; what WeChat returned was thrown away.
+)
+
+// NewMetrics registers the metrics.
+func NewMetrics(registry *prometheus.Registry) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return telemetry.Register(registry, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return telemetry.Register(registry, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels))
+	}
+	return &Metrics{
+		refreshes: counter("tokencenter_refreshes_total",
+			"Requests for a token to WeChat, by outcome: renewed, unchanged, failed, stale.", "app_id", "kind", "outcome"),
+		duration: telemetry.Register(registry, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tokencenter_refresh_duration_seconds", Help: "Time that WeChat took to answer a request for a token.",
+			Buckets: prometheus.DefBuckets,
+		}, []string{"kind"})),
+		expiry: gauge("tokencenter_token_expiry_timestamp_seconds",
+			"When the newest token expires, Unix time.", "app_id", "kind"),
+		leader: gauge("tokencenter_leader",
+			"1 while this replica holds the account's lease and asks WeChat.", "app_id"),
+		leaseLosses: counter("tokencenter_lease_losses_total",
+			"Leases that were lost while a renewal was going on.", "app_id"),
+		staleWrites: counter("tokencenter_stale_writes_total",
+			"Tokens that were not saved because a newer one was there.", "app_id"),
+		foreign: counter("tokencenter_foreign_refreshes_total",
+			"Tokens that died well before their time: somebody else holds the AppSecret and fetches tokens.", "app_id"),
+	}
+}

@@ -1,0 +1,128 @@
+package tokencenter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
+	"github.com/wxstack/wxstack/services/token-center/internal/lease"
+	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
+	"github.com/wxstack/wxstack/services/token-center/internal/server"
+	"github.com/wxstack/wxstack/services/token-center/internal/spend"
+	"github.com/wxstack/wxstack/services/token-center/internal/store"
+)
+
+// leaseTTL is how long a replica that died keeps the others from renewing. It is renewed each third.
+const leaseTTL = 6 * time.Second
+
+// Service is a running token-center.
+type Service struct {
+	tel        *telemetry.Telemetry
+	listener   net.Listener
+	rpc        *rpc.Server
+	server     *server.Server
+	redis      redis.UniversalClient
+	wechat     *issuer.Client
+	store      *store.Redis
+	refreshers map[credential.Key]*refresh.Refresher
+}
+
+// New reads the files of cfg and binds the listener. Redis and WeChat are called in Run.
+func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
+	accounts, err := cfg.accounts()
+	if err != nil {
+		return nil, err
+	}
+	seal, err := cfg.sealer()
+	if err != nil {
+		return nil, err
+	}
+	if !seal.Enabled() {
+		tel.Log.Warn("tokens are stored in Redis in plain text: fine for development, otherwise set TOKEN_CENTER_STORAGE_KEY_FILE")
+	}
+	s := &Service{tel: tel, refreshers: map[credential.Key]*refresh.Refresher{}}
+	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
+		return nil, err //nolint:wrapcheck // it names the setting.
+	}
+	if s.rpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
+		return nil, err //nolint:wrapcheck // it names the setting.
+	}
+	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
+		return nil, err //nolint:wrapcheck // it names the setting.
+	}
+	s.store = store.NewRedis(s.redis, seal)
+	s.server = server.New(s.open(accounts))
+	tokenv1.RegisterTokenServiceServer(s.rpc, s.server)
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return nil, errors.Join(fmt.Errorf("gRPC listener (TOKEN_CENTER_LISTEN_ADDR): %w", err), s.redis.Close())
+	}
+	return s, nil
+}
+
+// open makes the keeper of each account's token.
+func (s *Service) open(accounts []secretAccount) []server.Account {
+	elector, ledger, metrics := lease.NewElector(s.redis, leaseTTL), spend.NewRedis(s.redis), refresh.NewMetrics(s.tel.Metrics)
+	// With one account a replica without a token is of no use. With several it still serves the others:
+	// one frozen AppSecret must not take every replica out of service.
+	necessity := telemetry.Optional
+	if len(accounts) == 1 {
+		necessity = telemetry.Essential
+	}
+	shown := make([]server.Account, 0, len(accounts))
+	for _, a := range accounts {
+		key, api := credential.Key{AppID: a.AppID, Kind: credential.AccessToken}, credential.API(a.TokenAPI)
+		keeper := refresh.New(refresh.Config{
+			Key: key, API: api,
+			Issuer: s.wechat.Account(api, a.AppID, a.secret),
+			Store:  s.store, Lease: elector, Ledger: ledger, Metrics: metrics,
+			Health: s.tel.Health.Component("token "+a.AppID, necessity),
+			Log:    s.tel.Log,
+		})
+		s.refreshers[key] = keeper
+		shown = append(shown, server.Account{
+			AppID: a.AppID, OriginalID: a.OriginalID, Kind: string(a.Kind), API: api, AccessToken: keeper,
+		})
+	}
+	return shown
+}
+
+// Addr returns the address of the gRPC listener.
+func (s *Service) Addr() string { return s.listener.Addr().String() }
+
+// Run keeps and serves tokens until ctx is done. It stops in order: first the watchers are sent away
+// and calls in flight finish, then renewals in flight are finished and saved, then connections close.
+func (s *Service) Run(ctx context.Context) error {
+	group := lifecycle.NewGroup(s.tel.Log)
+	component := s.tel.Health.Component("redis", telemetry.Optional)
+	group.Add("redis", lifecycle.Func(func(ctx context.Context) error {
+		return redisconn.Watch(ctx, s.redis, component)
+	}))
+	keys := make([]credential.Key, 0, len(s.refreshers))
+	for key, keeper := range s.refreshers {
+		keys = append(keys, key)
+		group.Add("token "+key.AppID, keeper)
+	}
+	group.Add("token changes", lifecycle.Func(func(ctx context.Context) error {
+		return s.store.Watch(ctx, keys, func(key credential.Key) { s.refreshers[key].Notify() })
+	}))
+	group.Add("gRPC server", lifecycle.Func(func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, s.server.Drain)
+		defer stop()
+		return s.rpc.Run(ctx, s.listener)
+	}))
+	err := group.Run(ctx)
+	s.wechat.Close()
+	return errors.Join(err, s.redis.Close())
+}
