@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,6 +30,9 @@ type Config struct {
 const (
 	dialTimeout = time.Second
 	ioTimeout   = time.Second
+	// dialAttempts is one because the callers try again themselves; the driver's five would turn
+	// «connection refused» into a time-out.
+	dialAttempts = 1
 	// clusterReload bounds how long a killed master stays in use; the library's default of a minute
 	// was measured to lose more than 25 s of writes.
 	clusterReload = time.Second
@@ -46,6 +50,7 @@ func (c Config) Check() error {
 // Open returns a client. It does not connect: a Redis that is down shows at the first command, and in
 // Watch.
 func Open(c Config) (redis.UniversalClient, error) {
+	silence()
 	password, err := c.password()
 	if err != nil {
 		return nil, err
@@ -68,12 +73,22 @@ func Open(c Config) (redis.UniversalClient, error) {
 	}
 }
 
+// silence stops the driver from writing lines of its own to standard error, twice a second while Redis
+// is down: Watch reports that once.
+var silence = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
+
+type silent struct{}
+
+// Printf drops a line of the driver's.
+func (silent) Printf(context.Context, string, ...any) {}
+
 func openSingle(plain, password string, roots *x509.CertPool) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(plain)
 	if err != nil {
 		return nil, invalid(err)
 	}
-	o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = true, dialTimeout, ioTimeout, ioTimeout
+	o.ContextTimeoutEnabled, o.DialerRetries = true, dialAttempts
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	o.Password = prefer(password, o.Password)
 	trust(o.TLSConfig, roots)
 	return redis.NewClient(o), nil
@@ -84,7 +99,8 @@ func openSentinel(plain, password string, roots *x509.CertPool) (redis.Universal
 	if err != nil {
 		return nil, invalid(err)
 	}
-	o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = true, dialTimeout, ioTimeout, ioTimeout
+	o.ContextTimeoutEnabled, o.DialerRetries = true, dialAttempts
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	o.Password = prefer(password, o.Password)
 	trust(o.TLSConfig, roots)
 	return redis.NewFailoverClient(o), nil
@@ -95,7 +111,8 @@ func openCluster(plain, password string, roots *x509.CertPool) (redis.UniversalC
 	if err != nil {
 		return nil, invalid(err)
 	}
-	o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = true, dialTimeout, ioTimeout, ioTimeout
+	o.ContextTimeoutEnabled, o.DialerRetries = true, dialAttempts
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	o.ClusterStateReloadInterval = clusterReload
 	o.Password = prefer(password, o.Password)
 	trust(o.TLSConfig, roots)

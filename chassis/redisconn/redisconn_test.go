@@ -134,7 +134,7 @@ func TestWatchReportsBothWays(t *testing.T) {
 	}
 	defer client.Close()
 	health := telemetry.Discard().Health
-	component := health.Component("redis", telemetry.Optional)
+	component := health.Component("redis")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- redisconn.Watch(ctx, client, component) }()

@@ -11,18 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Need says what it means for the process when a component is down.
-type Need int
-
-const (
-	// Optional components leave the process degraded but ready: it goes on serving.
-	Optional Need = iota
-	// Essential components make the process not ready: load balancers send work elsewhere.
-	Essential
-)
-
 // Health is the state of the process's components. Each change of state is one log line and shows in
 // the metric component_up; the whole shows at /readyz.
+//
+// A component that is down leaves the process degraded but ready: it goes on serving and names the
+// failure to its callers. Were it not ready, what brought one replica down would take all of them out
+// of the load balancer together, and callers would get its bare 503 instead.
 type Health struct {
 	log *slog.Logger
 	up  *prometheus.GaugeVec
@@ -45,19 +39,18 @@ func NewHealth(log *slog.Logger, registry *prometheus.Registry) *Health {
 type Component struct {
 	health *Health
 	name   string
-	need   Need
 	err    error
 }
 
 // Component adds a component, which counts as up until reported otherwise. The same name again
 // returns the same component, so that parts in one process can share one.
-func (h *Health) Component(name string, need Need) *Component {
+func (h *Health) Component(name string) *Component {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c, ok := h.components[name]; ok {
 		return c
 	}
-	c := &Component{health: h, name: name, need: need}
+	c := &Component{health: h, name: name}
 	h.components[name] = c
 	h.up.WithLabelValues(name).Set(1)
 	return c
@@ -90,7 +83,7 @@ func (h *Health) Drain() {
 
 // Report is the state of a process at one moment, as /readyz shows it.
 type Report struct {
-	// Status is ready, degraded, unready or draining.
+	// Status is ready, degraded or draining.
 	Status     string            `json:"status"`
 	Components map[string]string `json:"components,omitempty"`
 }
@@ -99,25 +92,19 @@ type Report struct {
 func (h *Health) Report() (Report, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	report, ready := Report{Status: "ready", Components: map[string]string{}}, true
+	report := Report{Status: "ready", Components: map[string]string{}}
 	for name, c := range h.components {
 		report.Components[name] = "up"
 		if c.err == nil {
 			continue
 		}
 		report.Components[name] = "down: " + c.err.Error()
-		if c.need == Essential {
-			ready = false
-		}
 		report.Status = "degraded"
 	}
-	switch {
-	case h.draining:
-		report.Status, ready = "draining", false
-	case !ready:
-		report.Status = "unready"
+	if h.draining {
+		report.Status = "draining"
 	}
-	return report, ready
+	return report, !h.draining
 }
 
 // Down lists the names of components that are down, sorted.

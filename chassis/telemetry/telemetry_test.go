@@ -31,13 +31,9 @@ func TestReadinessFollowsTheComponents(t *testing.T) {
 			func(_, _ *telemetry.Component, _ *telemetry.Health) {},
 			http.StatusOK, telemetry.Report{Status: "ready", Components: map[string]string{"redis": "up", "rules": "up"}},
 		},
-		"optional down": {
+		"one down": {
 			func(redis, _ *telemetry.Component, _ *telemetry.Health) { redis.Report(down) },
 			http.StatusOK, telemetry.Report{Status: "degraded", Components: map[string]string{"redis": "down: connection refused", "rules": "up"}},
-		},
-		"essential down": {
-			func(_, rules *telemetry.Component, _ *telemetry.Health) { rules.Report(down) },
-			http.StatusServiceUnavailable, telemetry.Report{Status: "unready", Components: map[string]string{"redis": "up", "rules": "down: connection refused"}},
 		},
 		"up again": {
 			func(_, rules *telemetry.Component, _ *telemetry.Health) { rules.Report(down); rules.Report(nil) },
@@ -52,7 +48,7 @@ func TestReadinessFollowsTheComponents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := telemetry.Discard().Health
-			tt.change(h.Component("redis", telemetry.Optional), h.Component("rules", telemetry.Essential), h)
+			tt.change(h.Component("redis"), h.Component("rules"), h)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			var got telemetry.Report
@@ -69,7 +65,7 @@ func TestReadinessFollowsTheComponents(t *testing.T) {
 func TestAChangeOfStateIsOneLogLine(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	c := telemetry.ForTest(&log).Health.Component("redis", telemetry.Optional)
+	c := telemetry.ForTest(&log).Health.Component("redis")
 	for range 100 {
 		c.Report(errors.New("refused"))
 	}

@@ -186,21 +186,10 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) serveHTTP(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.httpLis) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("HTTP server on %s: %w", s.httpLis.Addr(), err)
-	case <-ctx.Done():
+	err := lifecycle.ServeHTTP(ctx, s.http, s.httpLis, stopGrace)
+	if errors.Is(err, lifecycle.ErrCutShort) {
+		s.log.WarnContext(ctx, "calls were cut short", "error", err)
+		return nil
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
-	defer cancel()
-	if err := s.http.Shutdown(grace); err != nil {
-		s.log.WarnContext(ctx, "calls were cut short", "after", stopGrace, "error", err)
-		_ = s.http.Close()
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("HTTP server on %s: %w", s.httpLis.Addr(), err)
-	}
-	return nil
+	return err
 }

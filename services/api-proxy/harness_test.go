@@ -248,7 +248,7 @@ func (p *proxy) awaitReady() {
 	defer tick.Stop()
 	giveUp := time.After(20 * time.Second)
 	for {
-		if _, ready := p.tel.Health.Report(); ready {
+		if report, _ := p.tel.Health.Report(); report.Status == "ready" {
 			return
 		}
 		select {

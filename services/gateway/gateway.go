@@ -94,7 +94,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
 	ping := func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }
-	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), ping, tel.Health.Component("redis", telemetry.Optional).Report)
+	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), ping, tel.Health.Component("redis").Report)
 	s.replier = replier.New(s.conn)
 	s.handler = callback.New(callback.Options{
 		Accounts:        directory,
@@ -125,7 +125,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.log)
 	group.Add("redis", s.window)
 	group.Add("logic", lifecycle.Func(func(ctx context.Context) error {
-		return s.replier.Watch(ctx, s.health.Component("logic", telemetry.Optional).Report)
+		return s.replier.Watch(ctx, s.health.Component("logic").Report)
 	}))
 	group.Add("http", lifecycle.Func(s.serve))
 	s.log.InfoContext(ctx, "waiting for WeChat", "addr", s.Addr())
@@ -146,8 +146,11 @@ const (
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 16 << 10
 
-	// drainTimeout covers the whole budget of a message and stays within lifecycle's limit of 20 s.
-	drainTimeout = 15 * time.Second
+	// drainTimeout covers a delivery, which is held for 6 s at most.
+	drainTimeout = 7 * time.Second
+	// flightTimeout covers what is left of a message's budget once its delivery has lapsed: 14.5 s less
+	// 5 s. Together both stay within lifecycle's limit of 20 s.
+	flightTimeout = 10 * time.Second
 )
 
 // serve runs the HTTP server until ctx is done and drains it.
@@ -161,20 +164,14 @@ func (s *Service) serve(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
-	var err error
-	select {
-	case err = <-served:
-		err = fmt.Errorf("HTTP server on %s: %w", s.Addr(), err)
-	case <-ctx.Done():
+	stopped := context.WithoutCancel(ctx)
+	err := lifecycle.ServeHTTP(ctx, server, s.listener, drainTimeout)
+	if errors.Is(err, lifecycle.ErrCutShort) {
+		s.log.WarnContext(stopped, "deliveries were cut off, WeChat sends them to another replica", "error", err)
+		err = nil
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	limit, cancel := context.WithTimeout(stopped, flightTimeout)
 	defer cancel()
-	if shutdown := server.Shutdown(limit); shutdown != nil {
-		s.log.WarnContext(ctx, "deliveries were cut off, WeChat sends them to another replica", "error", shutdown)
-		err = errors.Join(err, server.Close())
-	}
 	s.handler.Drain(limit)
 	return err
 }

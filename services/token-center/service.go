@@ -74,12 +74,6 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 // open makes the keeper of each account's token.
 func (s *Service) open(accounts []secretAccount) []server.Account {
 	elector, ledger, metrics := lease.NewElector(s.redis, leaseTTL), spend.NewRedis(s.redis), refresh.NewMetrics(s.tel.Metrics)
-	// With one account a replica without a token is of no use. With several it still serves the others:
-	// one frozen AppSecret must not take every replica out of service.
-	necessity := telemetry.Optional
-	if len(accounts) == 1 {
-		necessity = telemetry.Essential
-	}
 	shown := make([]server.Account, 0, len(accounts))
 	for _, a := range accounts {
 		key, api := credential.Key{AppID: a.AppID, Kind: credential.AccessToken}, credential.API(a.TokenAPI)
@@ -87,7 +81,7 @@ func (s *Service) open(accounts []secretAccount) []server.Account {
 			Key: key, API: api,
 			Issuer: s.wechat.Account(api, a.AppID, a.secret),
 			Store:  s.store, Lease: elector, Ledger: ledger, Metrics: metrics,
-			Health: s.tel.Health.Component("token "+a.AppID, necessity),
+			Health: s.tel.Health.Component("token " + a.AppID),
 			Log:    s.tel.Log,
 		})
 		s.refreshers[key] = keeper
@@ -105,7 +99,7 @@ func (s *Service) Addr() string { return s.listener.Addr().String() }
 // and calls in flight finish, then renewals in flight are finished and saved, then connections close.
 func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.tel.Log)
-	component := s.tel.Health.Component("redis", telemetry.Optional)
+	component := s.tel.Health.Component("redis")
 	group.Add("redis", lifecycle.Func(func(ctx context.Context) error {
 		return redisconn.Watch(ctx, s.redis, component)
 	}))

@@ -58,8 +58,8 @@ func NewCache(client tokenv1.TokenServiceClient, tel *telemetry.Telemetry) *Cach
 	c := &Cache{
 		client:   client,
 		log:      tel.Log,
-		center:   tel.Health.Component("token-center", telemetry.Optional),
-		ready:    tel.Health.Component("tokens", telemetry.Essential),
+		center:   tel.Health.Component("token-center"),
+		ready:    tel.Health.Component("tokens"),
 		accounts: map[string]*account{},
 	}
 	c.ready.Report(errNoToken)

@@ -22,7 +22,6 @@ import (
 
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
-	"github.com/wxstack/wxstack/wechat/account"
 	"github.com/wxstack/wxstack/wechat/message"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
@@ -162,9 +161,6 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Accou
 		h.metrics.observe(a.AppID, kindNone, outcomeUnreadable, time.Since(arrived))
 		write(w, http.StatusOK, textType, []byte(message.Success))
 		return
-	}
-	if a.Encryption != account.EncryptionSafe {
-		cipher = nil // In compatible mode a reply in clear is as good, and cheaper.
 	}
 	o := h.deliver(w, r, delivery{account: a, in: in, cipher: cipher, nonce: c.nonce, arrived: arrived})
 	h.metrics.observe(a.AppID, kindOf(in), o, time.Since(arrived))

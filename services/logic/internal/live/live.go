@@ -110,7 +110,7 @@ func Open(source Source, tel *telemetry.Telemetry) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.health = tel.Health.Component("rules", telemetry.Optional)
+	r.health = tel.Health.Component("rules")
 	r.seen = fingerprint(data)
 	r.adopt(router)
 

@@ -176,15 +176,15 @@ func TestAFailedEarlyRenewalKeepsTheTokenAndTellsHealthOnlyNearExpiry(t *testing
 		if mustGet(t, r) != c {
 			t.Error("the valid token was dropped or changed")
 		}
-		if _, ready := r.tel.Health.Report(); !ready {
-			t.Error("not ready although the token is valid for minutes")
+		if report, _ := r.tel.Health.Report(); len(report.Down()) != 0 {
+			t.Error("health is red although the token is valid for minutes")
 		}
 		if r.Status().Problem == "" {
 			t.Error("status tells nothing of the failing renewal")
 		}
 		time.Sleep(3 * time.Minute)
-		if _, ready := r.tel.Health.Report(); ready {
-			t.Error("ready a minute before expiry without renewal in sight")
+		if report, _ := r.tel.Health.Report(); len(report.Down()) == 0 {
+			t.Error("health is green a minute before expiry without renewal in sight")
 		}
 		time.Sleep(2 * time.Minute)
 		if got, err := r.Get(t.Context()); fault.KindOf(err) != fault.Unavailable || fault.RetryAfter(err) <= 0 {
@@ -199,8 +199,8 @@ func TestAFailedEarlyRenewalKeepsTheTokenAndTellsHealthOnlyNearExpiry(t *testing
 		if got := mustGet(t, r); !w.wechat.accepts(got) {
 			t.Errorf("after recovery: %v", got)
 		}
-		if _, ready := r.tel.Health.Report(); !ready || r.Status().Problem != "" {
-			t.Errorf("ready %v, problem %q after recovery", ready, r.Status().Problem)
+		if report, _ := r.tel.Health.Report(); len(report.Down()) != 0 || r.Status().Problem != "" {
+			t.Errorf("down %v, problem %q after recovery", report.Down(), r.Status().Problem)
 		}
 	})
 }
@@ -487,8 +487,8 @@ func TestAProblemEndsWhenAnotherReplicaSucceeds(t *testing.T) {
 		if got := mustGet(t, unlucky); got != c || unlucky.Status().Problem != "" {
 			t.Errorf("has %v, problem %q", got, unlucky.Status().Problem)
 		}
-		if _, ready := unlucky.tel.Health.Report(); !ready {
-			t.Error("not ready although there is a token")
+		if report, _ := unlucky.tel.Health.Report(); len(report.Down()) != 0 {
+			t.Error("health is red although there is a token")
 		}
 	})
 }

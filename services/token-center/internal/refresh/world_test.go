@@ -234,7 +234,7 @@ func (w *world) start(t *testing.T) *replica {
 	tel := telemetry.Discard()
 	r := refresh.New(refresh.Config{
 		Key: testKey, API: w.wechat.api, Issuer: w.wechat, Store: w.store, Lease: w.leases, Ledger: w.ledger,
-		Metrics: refresh.NewMetrics(tel.Metrics), Health: tel.Health.Component("token", telemetry.Essential), Log: tel.Log,
+		Metrics: refresh.NewMetrics(tel.Metrics), Health: tel.Health.Component("token"), Log: tel.Log,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

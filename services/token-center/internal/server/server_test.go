@@ -60,7 +60,7 @@ func open(t *testing.T, accounts int) *house {
 		keeper := refresh.New(refresh.Config{
 			Key: key, API: credential.Classic, Issuer: &serial{}, Store: h.store,
 			Lease: lease.NewMemory(time.Minute), Ledger: spend.NewMemory(), Metrics: refresh.NewMetrics(tel.Metrics),
-			Health: tel.Health.Component(key.AppID, telemetry.Optional), Log: tel.Log,
+			Health: tel.Health.Component(key.AppID), Log: tel.Log,
 		})
 		shown = append(shown, server.Account{
 			AppID: key.AppID, OriginalID: "gh_" + key.AppID, Kind: "service", API: credential.Classic, AccessToken: keeper,
