@@ -28,6 +28,8 @@ func ServeHTTP(ctx context.Context, server *http.Server, lis net.Listener, grace
 	if err != nil {
 		err = errors.Join(fmt.Errorf("%w after %v: %w", ErrCutShort, grace, err), server.Close())
 	}
-	<-served
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
 	return err
 }

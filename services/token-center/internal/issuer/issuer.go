@@ -106,11 +106,11 @@ func (a *Account) ask(ctx context.Context, host *url.URL, force bool) (issued cr
 	if err != nil {
 		return credential.Issued{}, false, err
 	}
-	resp, err := a.client.http.Do(req) //nolint:gosec // the host is the operator's setting.
+	resp, err := a.client.http.Do(req)
 	if err != nil {
 		return credential.Issued{}, connected.Load(), unreachable(host, err, connected.Load())
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end or given up.
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -152,8 +152,7 @@ func (a *Account) request(ctx context.Context, host *url.URL, force bool) (*http
 
 // unreachable makes a fault of a transport error, without the URL that net/http puts into it.
 func unreachable(host *url.URL, err error, sent bool) error {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	if !sent {

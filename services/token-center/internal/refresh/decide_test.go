@@ -81,8 +81,8 @@ func TestPausesGrowToTheirLimitAndAreLongWhereOnlyAPersonCanHelp(t *testing.T) {
 
 func TestWaitingForAnotherReplicaGrowsLinearly(t *testing.T) {
 	t.Parallel()
-	for attempt, want := range map[int]time.Duration{0: 50, 3: 200, 1000: 500} {
-		want *= time.Millisecond
+	const ms = time.Millisecond
+	for attempt, want := range map[int]time.Duration{0: 50 * ms, 3: 200 * ms, 1000: 500 * ms} {
 		least, most := waitForOther(attempt, 0), waitForOther(attempt, 0.999999)
 		if least != want/2 || most < want-time.Millisecond || most > want {
 			t.Errorf("attempt %d: %v to %v, want %v to %v", attempt, least, most, want/2, want)

@@ -266,8 +266,7 @@ func (r *Refresher) round(ctx context.Context) {
 // presentable makes any error one that may cross the wire as "try again": what is not a fault here
 // comes from Redis.
 func presentable(err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*fault.Error](err); known {
 		return err
 	}
 	return fault.Wrap(fault.Unavailable, err, "the token store (Redis) does not answer, and no usable token is in memory; try again")
@@ -323,8 +322,7 @@ func (r *Refresher) paused(now time.Time) error {
 	if !now.Before(r.pausedTo) || r.problem == nil {
 		return nil
 	}
-	var known *fault.Error
-	if errors.As(r.problem, &known) {
+	if known, ok := errors.AsType[*fault.Error](r.problem); ok {
 		return known.WithRetryAfter(r.pausedTo.Sub(now))
 	}
 	return r.problem

@@ -215,7 +215,7 @@ func TestAWatcherGetsTheCurrentTokenAndThenEachChange(t *testing.T) {
 type slowStream struct {
 	grpc.ServerStream
 
-	ctx  context.Context //nolint:containedctx // as a stream has it.
+	ctx  context.Context
 	sent chan *tokenv1.WatchTokenResponse
 }
 
