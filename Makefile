@@ -52,6 +52,10 @@ e2e: tools/bin/testcount images-if-engine ## the end-to-end tests: standalone wi
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	tools/fuzz.sh $(FUZZTIME)
 
+.PHONY: bench
+bench: ## measure the real processes: start, memory, a message's way; no test asserts on it
+	go test -run '^$$' -bench . -benchtime 3s ./test/bench
+
 .PHONY: race-notice
 race-notice:
 ifeq ($(RACE),)
@@ -86,10 +90,15 @@ proto: tools ## generate Go from the .proto files
 proto-baseline: tools/bin/buf ## accept today's .proto files as what later ones must stay compatible with
 	cd proto && buf build -o baseline.binpb
 
+.PHONY: docs
+docs: ## regenerate docs/metrics.md and the README's screenshot
+	go test ./standalone -run TestTheMetricsDocumentIsUpToDate -update
+	SCREENSHOT_DIR=$(CURDIR)/docs/images go test -count=1 ./test/e2e -run 'TestTheChatPage$$'
+
 .PHONY: tidy
 tidy: ## go mod tidy in every module, and equal versions in all of them
-	for dir in $(MODULE_DIRS); do (cd "$$dir" && GOWORK=off go mod tidy); done
 	go work sync
+	for dir in $(MODULE_DIRS); do (cd "$$dir" && GOWORK=off go mod tidy); done
 
 ##@ Tools
 .PHONY: tools

@@ -9,4 +9,6 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
+require github.com/stretchr/testify v1.12.1 // indirect
+
 replace github.com/wxstack/wxstack/wechat => ../wechat
