@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/simulator"
@@ -24,9 +28,13 @@ type tokenCenters struct {
 
 func startTokenCenters(t *testing.T, replicas int) tokenCenters {
 	t.Helper()
+	return startTokenCentersFor(t, harness.WriteAccounts(t), replicas)
+}
+
+func startTokenCentersFor(t *testing.T, accounts string, replicas int) tokenCenters {
+	t.Helper()
 	redisURL, _ := harness.Redis(t)
 	c := tokenCenters{platform: simulator.Start(t)}
-	accounts := harness.WriteAccounts(t)
 	for range replicas {
 		addr, debug := harness.FreeAddr(t), harness.FreeAddr(t)
 		process := harness.Start(t, harness.Build(t, "./services/token-center/cmd/token-center"), []string{
@@ -138,6 +146,33 @@ func TestWatchersOfBothReplicasSeeTheNewToken(t *testing.T) {
 		if err != nil || got.GetToken().GetGeneration() <= first.GetGeneration() || got.GetToken().GetValue() == first.GetValue() {
 			t.Errorf("replica %d: generation %d after %d, error %v", i, got.GetToken().GetGeneration(), first.GetGeneration(), err)
 		}
+	}
+}
+
+// A wrong AppSecret is told to the caller with its remedy, and WeChat is not asked again and again.
+func TestAWrongSecretIsNamedWithItsRemedy(t *testing.T) {
+	t.Parallel()
+	accounts := harness.WriteAccounts(t)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(accounts), "app_secret"), []byte("not-the-secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := startTokenCentersFor(t, accounts, 1)
+	for range 20 {
+		_, err := c.clients[0].GetToken(t.Context(), &tokenv1.GetTokenRequest{})
+		st := status.Convert(err)
+		if st.Code() != codes.FailedPrecondition || !strings.Contains(st.Message(), "AppSecret") {
+			t.Fatalf("GetToken: %v; want a failed precondition that names the AppSecret", err)
+		}
+		if strings.Contains(st.Message(), "not-the-secret") {
+			t.Fatalf("the secret is shown: %v", err)
+		}
+	}
+	list, err := c.clients[0].ListAccounts(t.Context(), &tokenv1.ListAccountsRequest{})
+	if err != nil || !strings.Contains(list.GetAccounts()[0].GetTokens()[0].GetProblem(), "AppSecret") {
+		t.Errorf("accounts %v, error %v; want the problem in the status", list, err)
+	}
+	if asked := len(c.platform.Calls()); asked > 2 {
+		t.Errorf("WeChat was asked %d times", asked)
 	}
 }
 
