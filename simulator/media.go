@@ -26,7 +26,7 @@ const (
 )
 
 // mediaRules are the limits of the kinds of temporary material (新增临时素材).
-var mediaRules = map[string]struct { //nolint:gochecknoglobals // a read-only table.
+var mediaRules = map[string]struct {
 	maxBytes int
 	prefixes []string // Of the content type that the bytes look like; none means any.
 }{

@@ -44,7 +44,7 @@ const maxFileBytes = 16 << 20
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the PathError names operation, path and reason already.
+		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // nothing was written.
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))

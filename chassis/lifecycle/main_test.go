@@ -1,4 +1,4 @@
-package lifecycle //nolint:testpackage // Main ends the process; what it does before is tested from inside.
+package lifecycle // Main ends the process; what it does before is tested from inside.
 
 import (
 	"context"

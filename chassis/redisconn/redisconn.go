@@ -44,7 +44,7 @@ func (c Config) Check() error {
 	if err != nil {
 		return err
 	}
-	return client.Close() //nolint:wrapcheck // nothing was connected.
+	return client.Close()
 }
 
 // Open returns a client. It does not connect: a Redis that is down shows at the first command, and in
@@ -207,5 +207,5 @@ func ping(ctx context.Context, client redis.UniversalClient) error {
 	if ctx.Err() != nil {
 		return nil // the process is stopping; that says nothing about Redis.
 	}
-	return err //nolint:wrapcheck // the component's name stands beside it.
+	return err
 }

@@ -133,7 +133,7 @@ func (t *Telemetry) Run(ctx context.Context) error {
 	if flushErr := t.flush(flushCtx); flushErr != nil {
 		t.Log.Warn("traces were not flushed", "error", flushErr)
 	}
-	return err //nolint:wrapcheck // the group names the part.
+	return err
 }
 
 func (t *Telemetry) handler() http.Handler {

@@ -81,7 +81,7 @@ func (c *Config) sealer() (store.Sealer, error) {
 	}
 	secret, err := config.ReadSecret(setting, c.StorageKeyFile)
 	if err != nil {
-		return store.Sealer{}, err //nolint:wrapcheck // it names the setting.
+		return store.Sealer{}, err
 	}
 	key, err := base64.StdEncoding.DecodeString(secret.Reveal())
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *Config) sealer() (store.Sealer, error) {
 
 func (c *Config) checkHosts() error {
 	if _, err := issuer.NewClient(c.APIBaseURL); err != nil {
-		return err //nolint:wrapcheck // it names the setting.
+		return err
 	}
 	if !c.Production {
 		return nil

@@ -53,13 +53,13 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	}
 	s := &Service{tel: tel, refreshers: map[credential.Key]*refresh.Refresher{}}
 	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
-		return nil, err //nolint:wrapcheck // it names the setting.
+		return nil, err
 	}
 	if s.rpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
-		return nil, err //nolint:wrapcheck // it names the setting.
+		return nil, err
 	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
-		return nil, err //nolint:wrapcheck // it names the setting.
+		return nil, err
 	}
 	s.store = store.NewRedis(s.redis, seal)
 	s.server = server.New(s.open(accounts))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,6 +47,7 @@ func up(t *testing.T, command []string, flags ...string) *stack {
 	requireEngine(t, command)
 	s := &stack{t: t, command: append(command, "--project-name", "wxstack-test")}
 	s.run("down", "--volumes", "--remove-orphans", "--timeout", "5")
+	requirePorts(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("logs:\n%s", tail(s.run("logs", "--no-color", "--tail", "60"), 20_000))
@@ -72,6 +74,21 @@ func requireEngine(t *testing.T, command []string) {
 	for _, image := range []string{"gateway", "logic", "api-proxy", "token-center", "simulator"} {
 		if err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "wxstack/"+image+":dev").Run(); err != nil {
 			harness.Missing(t, "image wxstack/"+image+":dev is not there: make images")
+		}
+	}
+}
+
+// requirePorts says which of the published ports something else holds, such as a standalone that runs.
+func requirePorts(t *testing.T) {
+	t.Helper()
+	for _, port := range []string{"8080", "8081", "8090", "8405", "50052", "50053"} {
+		var lc net.ListenConfig
+		lis, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:"+port)
+		if err != nil {
+			harness.Missing(t, "port "+port+", which the compose file publishes, is taken: stop what runs there")
+		}
+		if err := lis.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -289,7 +289,7 @@ func skip(decoder *json.Decoder, first json.Token) error {
 	for depth > 0 {
 		token, err := decoder.Token()
 		if err != nil {
-			return err //nolint:wrapcheck // only ever compared with nil.
+			return err
 		}
 		depth += opens(token)
 	}

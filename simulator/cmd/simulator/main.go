@@ -62,13 +62,13 @@ func (c *runCommand) Run(ctx context.Context) error {
 		Delivery: simulator.Delivery{Timeout: c.Timeout, Attempts: c.Attempts},
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // It says all that there is to say.
+		return err
 	}
 	if _, err := fmt.Fprintf(os.Stdout, "聊天页面: %s/  推送到: %s\n", platform.URL(), c.CallbackURL); err != nil {
 		return fmt.Errorf("print where the page is: %w", err)
 	}
 
-	return platform.Run(ctx) //nolint:wrapcheck // It says all that there is to say.
+	return platform.Run(ctx)
 }
 
 // Run asks GET /sim/v1/health.
@@ -94,7 +94,7 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("simulator is unwell: HTTP status %d", response.StatusCode) //nolint:err113 // For people.
+		return fmt.Errorf("simulator is unwell: HTTP status %d", response.StatusCode) // For people.
 	}
 
 	return nil

@@ -125,7 +125,7 @@ func (f *Forwarder) Do(ctx context.Context, c Call) (*Answer, error) {
 func (f *Forwarder) withToken(ctx context.Context, e endpoint.Endpoint, c Call) (*Answer, string, error) {
 	token, err := f.tokens.Token(ctx, c.AppID)
 	if err != nil {
-		return nil, unaccounted, err //nolint:wrapcheck // a fault, for present.
+		return nil, unaccounted, err
 	}
 	answer, err := f.persist(ctx, e, c, c.Target.WithToken(token.Value.Reveal()))
 	if err != nil || answer.Code.Class() != errcode.TokenRejected {
@@ -195,7 +195,7 @@ func (f *Forwarder) send(ctx context.Context, e endpoint.Endpoint, c Call, uri s
 		Method: c.Method, RequestURI: uri, Header: c.Header, Body: c.Body, Repeat: e.Repeat,
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // for present.
+		return nil, err
 	}
 	answer := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: resp.Body}
 	if !mayHoldVerdict(resp.Header) {

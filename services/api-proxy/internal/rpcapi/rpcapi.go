@@ -55,7 +55,7 @@ func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apipro
 	}
 	e, err := s.forwarder.Admit(method, t)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // a fault, which is what the caller gets.
+		return nil, err
 	}
 	if e.Body != endpoint.JSON {
 		return nil, fault.New(fault.Invalid, "%s takes an upload, which Call cannot carry; use the HTTP pass-through", e.Path)
@@ -93,7 +93,7 @@ func (s *Server) forward(ctx context.Context, appID, method string, t target.Tar
 	}
 	answer, err := s.forwarder.Do(ctx, forward.Call{AppID: appID, Method: method, Target: t, Header: header, Body: spool.Bytes(body)})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // a fault, which is what the caller gets.
+		return nil, err
 	}
 	defer answer.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))

@@ -161,7 +161,7 @@ func (c *Cache) shared(ctx context.Context, key string, ask func(context.Context
 	})
 	select {
 	case <-ctx.Done():
-		return credential.Token{}, ctx.Err() //nolint:wrapcheck // the caller's own context.
+		return credential.Token{}, ctx.Err()
 	case result := <-done:
 		token, _ := result.Val.(credential.Token)
 		return token, result.Err

@@ -140,7 +140,7 @@ func ended(ctx context.Context, sent bool) error {
 	if sent && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
 	}
-	return ctx.Err() //nolint:wrapcheck // a context's error needs no company.
+	return ctx.Err()
 }
 
 // errPatience is the cause of a context that was cancelled because no answer came.

@@ -24,12 +24,12 @@ func newWatched(body io.ReadCloser, cancel context.CancelCauseFunc) *watched {
 func (w *watched) Read(p []byte) (int, error) {
 	w.timer.Reset(stall)
 	defer w.timer.Stop()
-	return w.body.Read(p) //nolint:wrapcheck // a reader's errors pass as they are.
+	return w.body.Read(p)
 }
 
 // Close ends the request.
 func (w *watched) Close() error {
 	err := w.body.Close()
 	w.cancel(nil)
-	return err //nolint:wrapcheck // as above.
+	return err
 }

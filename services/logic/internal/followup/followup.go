@@ -207,7 +207,7 @@ func (s *Sender) send(ctx context.Context, job Job, message route.Message) (stri
 		}
 		wait := fault.RetryAfter(err)
 		if wait <= 0 || attempt == maxAttempts {
-			return failed, err //nolint:wrapcheck // only logged.
+			return failed, err
 		}
 		pause(ctx, wait)
 	}

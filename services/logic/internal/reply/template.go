@@ -74,7 +74,7 @@ func (t *Template) execute(d *Data, limit int) (text string, truncated bool, err
 	if t.parsed != nil {
 		out := &bounded{limit: limit}
 		if err := t.parsed.Execute(out, d); err != nil && !errors.Is(err, errFull) {
-			return "", false, err //nolint:wrapcheck // the library names the place in the template.
+			return "", false, err
 		}
 		text = out.String()
 	}
@@ -110,7 +110,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 		return 0, errFull
 	}
 
-	return b.Builder.Write(p) //nolint:wrapcheck // it never fails.
+	return b.Builder.Write(p)
 }
 
 // syntaxHint adds what people most often meant.

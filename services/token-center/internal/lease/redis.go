@@ -43,9 +43,9 @@ func (g redisGrant) renew(ctx context.Context, ttl time.Duration) error {
 	if errors.Is(err, redislock.ErrNotObtained) {
 		return ErrLost
 	}
-	return err //nolint:wrapcheck // only its kind is looked at.
+	return err
 }
 
 func (g redisGrant) release(ctx context.Context) error {
-	return g.lock.Release(ctx) //nolint:wrapcheck // nobody looks at it.
+	return g.lock.Release(ctx)
 }

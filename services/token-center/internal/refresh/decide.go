@@ -68,7 +68,7 @@ func pauseAfter(failures int, err error, jitter float64) time.Duration {
 		pause *= 2
 	}
 	pause = max(min(pause, last), fault.RetryAfter(err))
-	return pause - time.Duration(jitter*float64(pause)/4) //nolint:mnd // a quarter.
+	return pause - time.Duration(jitter*float64(pause)/4) // a quarter.
 }
 
 // waitForOther returns how long to wait before trying again for a lease that another replica holds.

@@ -34,7 +34,7 @@ func (r *Refresher) reload(ctx context.Context) error {
 		r.Log.Warn("the stored token is of no use; it will be replaced when one is due", "error", err)
 		return nil
 	case err != nil:
-		return err //nolint:wrapcheck // the store names the account and the step.
+		return err
 	}
 	r.adopt(stored)
 	current := r.Current()
@@ -42,7 +42,7 @@ func (r *Refresher) reload(ctx context.Context) error {
 		return nil
 	}
 	if err := r.Store.Save(ctx, current); err != nil && !errors.Is(err, store.ErrStale) {
-		return err //nolint:wrapcheck // as above.
+		return err
 	}
 	r.Log.Info("the token in memory was written back to the store", "generation", current.Generation)
 	return nil
@@ -91,7 +91,7 @@ func (r *Refresher) lead(ctx context.Context, n need) error {
 	if errors.Is(err, lease.ErrLost) {
 		r.Metrics.leaseLosses.WithLabelValues(r.Key.AppID).Inc()
 	}
-	return err //nolint:wrapcheck // the loop looks at what is inside.
+	return err
 }
 
 // leaseName carries the hash tag of Redis Cluster, as all keys of an account do.
@@ -115,7 +115,7 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 	above := max(before.Generation, credential.Generation(max(0, now.Unix())))
 	generation, err := r.Store.NextGeneration(ctx, r.Key, above)
 	if err != nil {
-		return err //nolint:wrapcheck // the store names the account and the step.
+		return err
 	}
 	if err := r.doubt(ctx, before, now); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (r *Refresher) take(ctx context.Context, limit spend.Limit, now time.Time) 
 	wait, err := r.Ledger.Take(ctx, r.Key, limit, now)
 	switch {
 	case err != nil:
-		return err //nolint:wrapcheck // the ledger names the account and the step.
+		return err
 	case wait > 0:
 		return fault.New(fault.Throttled, "the allowance %q of %s is used up (%d in %v, %d a day); find out who voids or reports its tokens",
 			limit.Name, r.Key.AppID, limit.Burst, limit.Span, limit.PerDay).WithRetryAfter(wait)
@@ -161,7 +161,7 @@ func (r *Refresher) doubt(ctx context.Context, before credential.Credential, now
 	}
 	doubted := before.Amended(end)
 	if err := r.Store.Save(ctx, doubted); err != nil {
-		return err //nolint:wrapcheck // the store names the account and the step.
+		return err
 	}
 	r.adopt(doubted)
 	return nil

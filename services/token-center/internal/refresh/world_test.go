@@ -29,7 +29,7 @@ const (
 )
 
 var (
-	testKey = credential.Key{AppID: "wx1", Kind: credential.AccessToken} //nolint:gochecknoglobals // a constant.
+	testKey = credential.Key{AppID: "wx1", Kind: credential.AccessToken}
 	errBusy = fault.New(fault.Unavailable, "system busy")
 	errDown = errors.New("redis is down")
 )

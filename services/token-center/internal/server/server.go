@@ -79,7 +79,7 @@ func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*t
 	}
 	c, err := a.AccessToken.Get(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it is a fault.
+		return nil, err
 	}
 	return &tokenv1.GetTokenResponse{Token: present(c, time.Now())}, nil
 }
@@ -96,7 +96,7 @@ func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequ
 	}
 	c, err := a.AccessToken.Refresh(ctx, rejected)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it is a fault.
+		return nil, err
 	}
 	return &tokenv1.RefreshTokenResponse{Token: present(c, time.Now())}, nil
 }
@@ -121,7 +121,7 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 				continue
 			}
 			if err := stream.Send(&tokenv1.WatchTokenResponse{Token: present(c, now)}); err != nil {
-				return err //nolint:wrapcheck // gRPC's own; the caller is gone.
+				return err
 			}
 			sent[a.AppID] = c
 		}

@@ -26,7 +26,7 @@ type subject interface {
 	Watch(ctx context.Context, keys []credential.Key, changed func(credential.Key)) error
 }
 
-var key = credential.Key{AppID: "wx1", Kind: credential.AccessToken} //nolint:gochecknoglobals // a constant.
+var key = credential.Key{AppID: "wx1", Kind: credential.AccessToken}
 
 func made(generation credential.Generation, value string) credential.Credential {
 	start := time.UnixMilli(1_700_000_000_123)
