@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -46,6 +48,20 @@ func simulated(a account.Account) (simulator.Account, error) {
 		AppID: a.AppID, OriginalID: a.OriginalID, Mode: simulator.Mode(a.Encryption),
 		CallbackToken: token.Reveal(), EncodingAESKey: key.Reveal(), AppSecret: secret.Reveal(),
 	}, errors.Join(errToken, errSecret, errKey)
+}
+
+// writeStorageKey writes a new key that encrypts tokens in a Redis that lives no longer than the key.
+func writeStorageKey(dir string) (string, error) {
+	const keyBytes = 32
+	key := make([]byte, keyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return "", fmt.Errorf("storage key: %w", err)
+	}
+	path := filepath.Join(dir, "storage_key")
+	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)), 0o600); err != nil {
+		return "", fmt.Errorf("storage key: %w", err)
+	}
+	return path, nil
 }
 
 // writeDevelopmentAccount writes the development account and its public secrets below dir, as files,

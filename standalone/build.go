@@ -19,15 +19,16 @@ import (
 // house is everything in one process. Its parts reach each other over real sockets, as they do when
 // each is a process of its own.
 type house struct {
-	scratch string // holds the development account's files
-	appIDs  []string
-	redis   *embeddedRedis
-	wechat  *simulator.Platform
-	tokens  *tokencenter.Service
-	proxy   *apiproxy.Service
-	logic   *logic.Service
-	gateway *gateway.Service
-	group   *lifecycle.Group
+	scratch    string // holds the development account's files and the storage key
+	storageKey string // of the embedded Redis
+	appIDs     []string
+	redis      *embeddedRedis
+	wechat     *simulator.Platform
+	tokens     *tokencenter.Service
+	proxy      *apiproxy.Service
+	logic      *logic.Service
+	gateway    *gateway.Service
+	group      *lifecycle.Group
 }
 
 // build makes all parts in the order in which they lean on each other; each binds its listener, so
@@ -71,14 +72,13 @@ func (h *house) prepare(cfg *settings, tel *telemetry.Telemetry) ([]string, erro
 }
 
 func (h *house) prepareAccounts(cfg *settings) error {
-	if cfg.Accounts != "" {
-		return nil
-	}
 	var err error
 	if h.scratch, err = os.MkdirTemp("", "wxstack-standalone-"); err != nil {
 		return fmt.Errorf("folder for the development account: %w", err)
 	}
-	cfg.Accounts, err = writeDevelopmentAccount(h.scratch)
+	if cfg.Accounts == "" {
+		cfg.Accounts, err = writeDevelopmentAccount(h.scratch)
+	}
 	return err
 }
 
@@ -92,7 +92,8 @@ func (h *house) prepareRedis(cfg *settings) error {
 	}
 	cfg.Redis = h.redis.url()
 	h.group.Add("redis", h.redis)
-	return nil
+	h.storageKey, err = writeStorageKey(h.scratch)
+	return err
 }
 
 // prepareWeChat returns the hosts of WeChat's API: the simulator's, or the real ones.
@@ -119,10 +120,10 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	redis := redisconn.Config{URL: cfg.Redis}
 	var err error
 	h.tokens, err = tokencenter.New(ctx, tokencenter.Config{
-		ListenAddr: cfg.TokenCenterAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis,
+		ListenAddr: cfg.TokenCenterAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis, StorageKeyFile: h.storageKey,
 	}, tel.For("token-center"))
 	if err != nil {
-		return fmt.Errorf("token-center: %w", err)
+		return fmt.Errorf("token-center (--token-center-addr): %w", err)
 	}
 	h.group.Add("token-center", h.tokens)
 
@@ -130,7 +131,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts,
 	}, tel.For("api-proxy"))
 	if err != nil {
-		return fmt.Errorf("api-proxy: %w", err)
+		return fmt.Errorf("api-proxy (--api-proxy-addr, --api-proxy-grpc-addr): %w", err)
 	}
 	h.group.Add("api-proxy", h.proxy)
 
@@ -138,7 +139,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(),
 	}, tel.For("logic"))
 	if err != nil {
-		return fmt.Errorf("logic: %w", err)
+		return fmt.Errorf("logic (--logic-addr): %w", err)
 	}
 	h.group.Add("logic", h.logic)
 
@@ -146,7 +147,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), Redis: redis,
 	}, tel.For("gateway"))
 	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
+		return fmt.Errorf("gateway (--gateway-addr): %w", err)
 	}
 	h.group.Add("gateway", h.gateway)
 	return nil

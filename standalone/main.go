@@ -8,7 +8,9 @@ import (
 	"errors"
 
 	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/logic"
 )
 
 func main() {
@@ -44,5 +46,14 @@ func (s *settings) Check() error {
 	if s.NoSimulator && s.Accounts == "" {
 		return errors.New("--no-simulator needs --accounts: the real WeChat does not know the development account")
 	}
-	return nil
+	rules := logic.Config{RulesFile: s.Rules}
+	err := rules.Check()
+	if s.Accounts != "" {
+		_, accountsErr := loadAccounts(s.Accounts)
+		err = errors.Join(err, accountsErr)
+	}
+	if s.Redis != "" {
+		err = errors.Join(err, redisconn.Config{URL: s.Redis}.Check())
+	}
+	return err
 }

@@ -37,9 +37,10 @@ func NewHealth(log *slog.Logger, registry *prometheus.Registry) *Health {
 
 // Component is one thing the process leans on, such as Redis.
 type Component struct {
-	health *Health
-	name   string
-	err    error
+	health  *Health
+	name    string
+	err     error
+	pending bool
 }
 
 // Component adds a component, which counts as up until reported otherwise. The same name again
@@ -56,13 +57,23 @@ func (h *Health) Component(name string) *Component {
 	return c
 }
 
+// Pending says that the component has not come up yet, for the given reason. It counts as down, but a
+// start that takes its normal course is no line in the log.
+func (c *Component) Pending(reason error) {
+	h := c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.err, c.pending = reason, true
+	h.up.WithLabelValues(c.name).Set(0)
+}
+
 // Report tells the present state: nil for up, otherwise why it is down. Only a change is logged.
 func (c *Component) Report(err error) {
 	h := c.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	changed := (err == nil) != (c.err == nil)
-	c.err = err
+	changed := c.pending || (err == nil) != (c.err == nil)
+	c.err, c.pending = err, false
 	switch {
 	case !changed:
 	case err != nil:
@@ -70,7 +81,7 @@ func (c *Component) Report(err error) {
 		h.log.Warn("component down", "component", c.name, "error", err)
 	default:
 		h.up.WithLabelValues(c.name).Set(1)
-		h.log.Info("component up again", "component", c.name)
+		h.log.Info("component up", "component", c.name)
 	}
 }
 

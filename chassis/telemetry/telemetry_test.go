@@ -77,6 +77,33 @@ func TestAChangeOfStateIsOneLogLine(t *testing.T) {
 	}
 }
 
+func TestAStartThatTakesItsNormalCourseIsNoWarning(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		then error
+		want string
+	}{
+		"comes up": {nil, `"level":"INFO"`},
+		"does not": {errors.New("refused"), `"level":"WARN"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log strings.Builder
+			tel := telemetry.ForTest(&log)
+			c := tel.Health.Component("tokens")
+			c.Pending(errors.New("none yet"))
+			if report, _ := tel.Health.Report(); len(report.Down()) != 1 || log.Len() != 0 {
+				t.Errorf("down %v, log %q; want it down without a word", report.Down(), log.String())
+			}
+			c.Report(tt.then)
+			if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), tt.want) {
+				t.Errorf("log %q, want one line with %s", log.String(), tt.want)
+			}
+		})
+	}
+}
+
 func TestRegisterSharesWhatIsThereAlready(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

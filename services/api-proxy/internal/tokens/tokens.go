@@ -53,7 +53,7 @@ type account struct {
 	failedAt time.Time
 }
 
-// NewCache makes an empty cache. Until the first token comes the process is not ready.
+// NewCache makes an empty cache. Until the first token comes the component "tokens" is down.
 func NewCache(client tokenv1.TokenServiceClient, tel *telemetry.Telemetry) *Cache {
 	c := &Cache{
 		client:   client,
@@ -62,7 +62,7 @@ func NewCache(client tokenv1.TokenServiceClient, tel *telemetry.Telemetry) *Cach
 		ready:    tel.Health.Component("tokens"),
 		accounts: map[string]*account{},
 	}
-	c.ready.Report(errNoToken)
+	c.ready.Pending(errNoToken)
 	telemetry.Register(tel.Metrics, newAges(c))
 	return c
 }
