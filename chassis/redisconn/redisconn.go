@@ -16,7 +16,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/wxstack/wxstack/chassis/config"
-	"github.com/wxstack/wxstack/chassis/telemetry"
 )
 
 // Config says where Redis is.
@@ -186,26 +185,28 @@ const (
 	watchTimeout  = 800 * time.Millisecond
 )
 
-// Watch pings Redis every second and reports to component until ctx is done.
-func Watch(ctx context.Context, client redis.UniversalClient, component *telemetry.Component) error {
+// Ping returns the function that asks client whether Redis works.
+func Ping(client redis.UniversalClient) func(context.Context) error {
+	return func(ctx context.Context) error { return client.Ping(ctx).Err() }
+}
+
+// Watch asks every second whether Redis works, and tells report each answer, until ctx is done. The
+// Report of a telemetry.Component is such a report.
+func Watch(ctx context.Context, ping func(context.Context) error, report func(error)) error {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
-		component.Report(ping(ctx, client))
+		bounded, cancel := context.WithTimeout(ctx, watchTimeout)
+		err := ping(bounded)
+		cancel()
+		if ctx.Err() != nil {
+			return nil // the process is stopping; that says nothing about Redis.
+		}
+		report(err)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
 	}
-}
-
-func ping(ctx context.Context, client redis.UniversalClient) error {
-	pingCtx, cancel := context.WithTimeout(ctx, watchTimeout)
-	defer cancel()
-	err := client.Ping(pingCtx).Err()
-	if ctx.Err() != nil {
-		return nil // the process is stopping; that says nothing about Redis.
-	}
-	return err
 }

@@ -137,7 +137,7 @@ func TestWatchReportsBothWays(t *testing.T) {
 	component := health.Component("redis")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- redisconn.Watch(ctx, client, component) }()
+	go func() { done <- redisconn.Watch(ctx, redisconn.Ping(client), component.Report) }()
 	server.SetError("LOADING")
 	waitFor(t, func() bool { r, _ := health.Report(); return len(r.Down()) == 1 })
 	server.SetError("")

@@ -93,8 +93,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
-	ping := func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }
-	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), ping, tel.Health.Component("redis").Report)
+	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
 	s.replier = replier.New(s.conn)
 	s.handler = callback.New(callback.Options{
 		Accounts:        directory,

@@ -101,7 +101,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.tel.Log)
 	component := s.tel.Health.Component("redis")
 	group.Add("redis", lifecycle.Func(func(ctx context.Context) error {
-		return redisconn.Watch(ctx, s.redis, component)
+		return redisconn.Watch(ctx, redisconn.Ping(s.redis), component.Report)
 	}))
 	keys := make([]credential.Key, 0, len(s.refreshers))
 	for key, keeper := range s.refreshers {

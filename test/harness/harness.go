@@ -155,13 +155,6 @@ func (p *Process) Kill() {
 // stopTimeout is longer than any orderly drain.
 const stopTimeout = 30 * time.Second
 
-// Stop asks the program to end in order and returns its error.
-func (p *Process) Stop(t testing.TB) error {
-	t.Helper()
-	p.Signal(t, syscall.SIGTERM)
-	return p.Wait(t)
-}
-
 // Wait waits for the program to end by itself and returns its error.
 func (p *Process) Wait(t testing.TB) error {
 	t.Helper()

@@ -81,16 +81,6 @@ func (p *Platform) Chat(openID string, atLeast int) []simulator.ChatEntry {
 	return answer.Chat
 }
 
-// Calls returns the API calls to a path that the platform remembers, newest first.
-func (p *Platform) Calls(path string) []simulator.Call {
-	p.t.Helper()
-	var answer struct {
-		Calls []simulator.Call `json:"calls"`
-	}
-	p.get("calls?limit=10000&path="+url.QueryEscape(path), &answer)
-	return answer.Calls
-}
-
 // Tokens returns what was fetched, with the tokens' values, of the account.
 func (p *Platform) Tokens(account string) simulator.TokenReport {
 	p.t.Helper()
@@ -102,12 +92,6 @@ func (p *Platform) Tokens(account string) simulator.TokenReport {
 		p.t.Fatalf("tokens of %q: %d accounts", account, len(answer.Accounts))
 	}
 	return answer.Accounts[0]
-}
-
-// Rotate is a foreign refresh: somebody else fetches a stable token by force.
-func (p *Platform) Rotate(account string) {
-	p.t.Helper()
-	p.post("tokens/rotate", map[string]string{"account": account}, nil)
 }
 
 // Callback changes where the account's pushes go.

@@ -18,30 +18,23 @@ import (
 // the negative codes of the official encryption library, package msgcrypt.
 type Code int
 
-// The codes that the program itself decides by, or that tests and simulators
-// answer with.
+// The codes that the program itself decides by.
 const (
 	Success               Code = 0
 	SystemBusy            Code = -1
 	InvalidCredential     Code = 40001 // access_token invalid or not the latest; AppSecret wrong at the token endpoint
-	InvalidGrantType      Code = 40002
 	InvalidOpenID         Code = 40003
 	InvalidAppID          Code = 40013
 	InvalidAccessToken    Code = 40014
 	InvalidAppSecret      Code = 40125
 	IPNotOnAllowList      Code = 40164
 	AppSecretFrozen       Code = 40243
-	AccessTokenMissing    Code = 41001
-	AppIDMissing          Code = 41002
-	AppSecretMissing      Code = 41004
 	AccessTokenExpired    Code = 42001
-	PostRequired          Code = 43002
 	TextTooLong           Code = 45002
 	DailyQuotaSpent       Code = 45009
 	TooFrequent           Code = 45011
 	ReplyWindowClosed     Code = 45015
 	ReplyAllowanceSpent   Code = 45047
-	MalformedJSON         Code = 47001
 	APIUnauthorized       Code = 48001
 	ClearQuotaSpent       Code = 48006
 	TokenForbidden        Code = 50004

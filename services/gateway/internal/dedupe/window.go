@@ -4,19 +4,13 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/wxstack/wxstack/chassis/redisconn"
 )
 
-const (
-	// commandTimeout bounds a command within the way of a message, so that a Redis that just died costs
-	// a message this much once.
-	commandTimeout = 300 * time.Millisecond
-
-	// probeInterval is how often Run looks whether the shared store works.
-	probeInterval = time.Second
-
-	// probeTimeout bounds one look.
-	probeTimeout = 800 * time.Millisecond
-)
+// commandTimeout bounds a command within the way of a message, so that a Redis that just died costs a
+// message this much once.
+const commandTimeout = 300 * time.Millisecond
 
 // Window claims messages in the store that all replicas share, and in this process's own while the
 // shared one fails. It therefore always has an answer.
@@ -86,27 +80,10 @@ func (w *Window) Release(ctx context.Context, key Key, owner string) {
 
 // Run watches the shared store until ctx is done.
 func (w *Window) Run(ctx context.Context) error {
-	ticker := time.NewTicker(probeInterval)
-	defer ticker.Stop()
-	for {
-		w.probe(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-func (w *Window) probe(ctx context.Context) {
-	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	err := w.ping(bounded)
-	if ctx.Err() != nil {
-		return // the process is stopping; that says nothing about the store.
-	}
-	w.down.Store(err != nil)
-	w.report(err)
+	return redisconn.Watch(ctx, w.ping, func(err error) {
+		w.down.Store(err != nil)
+		w.report(err)
+	})
 }
 
 // failed notes that a command failed, unless the caller's own time was over.
