@@ -220,21 +220,6 @@ func Eventually(t testing.TB, what string, check func() error) {
 	}
 }
 
-// FreeAddr returns a loopback address on which nothing listens.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	var lc net.ListenConfig
-	lis, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := lis.Addr().String()
-	if err := lis.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 // Redis starts a real redis-server for the test and returns its URL.
 func Redis(t testing.TB) (url string, server *Process) {
 	t.Helper()
