@@ -360,7 +360,7 @@ func (p *pipes) dial() net.Conn {
 // slow is a replier that takes its time.
 type slow time.Duration
 
-func (s slow) Reply(ctx context.Context, _ string, _ message.Message, _ time.Time) (message.Reply, string, error) {
+func (s slow) Reply(ctx context.Context, _ string, _ message.Message, _, _ time.Time) (message.Reply, string, error) {
 	select {
 	case <-ctx.Done():
 		return nil, "", ctx.Err()

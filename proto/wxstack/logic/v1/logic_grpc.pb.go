@@ -30,9 +30,10 @@ const (
 //
 // LogicService decides what a follower is answered.
 type LogicServiceClient interface {
-	// Reply is asked once per message, however often WeChat delivers it. The call's deadline is the
-	// end of the whole budget; an answer within delivery_time_left reaches the follower at once, a
-	// later one with one of WeChat's repeated deliveries.
+	// Reply is asked once per message, however often WeChat delivers it. An answer within
+	// delivery_time_left reaches the follower at once, one within budget_time_left with one of WeChat's
+	// repeated deliveries, and a later one, until the call's deadline, by the account's policy for late
+	// answers. When the gateway that asked dies, another asks again with the same message_key.
 	Reply(ctx context.Context, in *ReplyRequest, opts ...grpc.CallOption) (*ReplyResponse, error)
 }
 
@@ -60,9 +61,10 @@ func (c *logicServiceClient) Reply(ctx context.Context, in *ReplyRequest, opts .
 //
 // LogicService decides what a follower is answered.
 type LogicServiceServer interface {
-	// Reply is asked once per message, however often WeChat delivers it. The call's deadline is the
-	// end of the whole budget; an answer within delivery_time_left reaches the follower at once, a
-	// later one with one of WeChat's repeated deliveries.
+	// Reply is asked once per message, however often WeChat delivers it. An answer within
+	// delivery_time_left reaches the follower at once, one within budget_time_left with one of WeChat's
+	// repeated deliveries, and a later one, until the call's deadline, by the account's policy for late
+	// answers. When the gateway that asked dies, another asks again with the same message_key.
 	Reply(context.Context, *ReplyRequest) (*ReplyResponse, error)
 	mustEmbedUnimplementedLogicServiceServer()
 }

@@ -320,7 +320,7 @@ func TestAFailureOfLogicIsNeverShownToTheFollower(t *testing.T) {
 // panicking is a replier with a bug.
 type panicking struct{}
 
-func (panicking) Reply(context.Context, string, message.Message, time.Time) (message.Reply, string, error) {
+func (panicking) Reply(context.Context, string, message.Message, time.Time, time.Time) (message.Reply, string, error) {
 	panic("bug")
 }
 

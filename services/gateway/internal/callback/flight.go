@@ -27,8 +27,8 @@ type Deduper interface {
 // Replier decides what a follower is answered. It is replier.Client.
 type Replier interface {
 	// Reply returns a reply, nil for none, and the name of the rule that decided. It tries until the
-	// deadline of ctx, the end of the budget; deliveryEnds is when WeChat drops the present delivery.
-	Reply(ctx context.Context, appID string, in message.Message, deliveryEnds time.Time) (message.Reply, string, error)
+	// deadline of ctx; deliveryEnds is when WeChat drops the present delivery, budgetEnds the last one.
+	Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error)
 }
 
 // flights holds the computations of this replica, one per message. Every delivery of a message that
@@ -58,6 +58,8 @@ type flight struct {
 	key     dedupe.Key
 	in      message.Message
 	arrived time.Time
+	// budgetEnds is when the last delivery ends; it is known once the message is claimed.
+	budgetEnds time.Time
 
 	// done is closed when the flight has landed; what it brought may be read then.
 	done   chan struct{}
@@ -126,6 +128,7 @@ func (g *flights) cruise(ctx context.Context, f *flight) landing {
 	claim := g.deduper.Claim(ctx, f.key, g.owner)
 	repeated := claim.State != dedupe.Won || claim.Age >= dedupe.Lease // won by itself, but not new: a take-over
 	ends := budgetEnd(time.Now(), claim.Age)
+	f.budgetEnds = ends
 	budget, cancel := context.WithDeadline(ctx, ends)
 	defer cancel()
 
@@ -207,7 +210,7 @@ func (g *flights) compute(budget context.Context, f *flight) chan landing {
 // answer asks logic and renders its reply.
 func (g *flights) answer(budget context.Context, f *flight) landing {
 	log := g.log.With("app_id", f.key.AppID, "message_key", f.key.Message)
-	reply, rule, err := g.replier.Reply(budget, f.key.AppID, f.in, f.arrived.Add(deliveryTimeout))
+	reply, rule, err := g.replier.Reply(budget, f.key.AppID, f.in, f.arrived.Add(deliveryTimeout), f.budgetEnds)
 	switch {
 	case err == nil:
 	case fault.KindOf(err) == fault.Deadline:

@@ -73,7 +73,7 @@ type logic struct {
 	asked map[string]int
 }
 
-func (l *logic) Reply(ctx context.Context, _ string, in message.Message, _ time.Time) (message.Reply, string, error) {
+func (l *logic) Reply(ctx context.Context, _ string, in message.Message, _, _ time.Time) (message.Reply, string, error) {
 	l.mu.Lock()
 	if l.asked == nil {
 		l.asked = map[string]int{}

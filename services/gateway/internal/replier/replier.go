@@ -33,19 +33,16 @@ func New(conn *grpc.ClientConn) *Client {
 	return &Client{conn: conn, logic: logicv1.NewLogicServiceClient(conn)}
 }
 
-// Reply returns the reply to a message, nil for none, and the name of the rule that decided. The
-// deadline of ctx is the end of the whole budget; deliveryEnds is when WeChat drops the delivery that
-// is the cause of asking.
+// Reply returns the reply to a message, nil for none, and the name of the rule that decided. Logic is
+// told deliveryEnds, when WeChat drops the delivery that is the cause of asking, and budgetEnds, when the
+// last delivery of the message ends. An answer may be of use after both, so neither ends the call.
 //
 // While logic is not available Reply goes on asking until ctx ends. Any other failure is returned at
 // once, as a fault whose kind is logic's.
-func (c *Client) Reply(ctx context.Context, appID string, in message.Message, deliveryEnds time.Time) (message.Reply, string, error) {
+func (c *Client) Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error) {
 	question := logicv1.ReplyRequest{Message: toProto(appID, in), MessageKey: in.Key()}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		question.DeliveryTimeLeft = timeLeft(deliveryEnds)
-		if budgetEnds, ok := ctx.Deadline(); ok {
-			question.BudgetTimeLeft = timeLeft(budgetEnds)
-		}
+		question.DeliveryTimeLeft, question.BudgetTimeLeft = timeLeft(deliveryEnds), timeLeft(budgetEnds)
 		answer, err := c.logic.Reply(ctx, &question)
 		if err == nil {
 			reply, err := fromProto(answer.GetReply())
@@ -56,7 +53,7 @@ func (c *Client) Reply(ctx context.Context, appID string, in message.Message, de
 		}
 		select {
 		case <-ctx.Done():
-			return nil, "", fault.Wrap(fault.Deadline, err, "logic was not available until the budget ended")
+			return nil, "", fault.Wrap(fault.Deadline, err, "logic was not available in time")
 		case <-time.After(max(pause, fault.RetryAfter(err))):
 		}
 	}

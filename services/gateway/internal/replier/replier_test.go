@@ -234,9 +234,9 @@ func TestReplyTellsTheTimeThatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logic := &fakeLogic{}
 		client := dial(t, logic)
-		ctx, cancel := context.WithTimeout(t.Context(), 14500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		reply, rule, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second))
+		reply, rule, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second), time.Now().Add(14500*time.Millisecond))
 		if diff := cmp.Diff(message.Reply(message.TextReply{Content: "test"}), reply); diff != "" || rule != "echo" || err != nil {
 			t.Errorf("rule %q, error %v\n%s", rule, err, diff)
 		}
@@ -263,7 +263,7 @@ func TestUnavailableLogicIsAskedAgain(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 14500*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		reply, _, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second))
+		reply, _, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second), time.Now().Add(14500*time.Millisecond))
 		if reply == nil || err != nil {
 			t.Fatalf("%v, %v", reply, err)
 		}
@@ -284,7 +284,7 @@ func TestLogicThatStaysAwayIsATimeOut(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 14500*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, _, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second))
+		_, _, err := client.Reply(ctx, "wx1", hello, time.Now().Add(5*time.Second), time.Now().Add(14500*time.Millisecond))
 		if fault.KindOf(err) != fault.Deadline || time.Since(start) != 14500*time.Millisecond {
 			t.Errorf("error %v after %v", err, time.Since(start))
 		}
@@ -299,7 +299,7 @@ func TestARefusalIsFinal(t *testing.T) {
 			logic := &fakeLogic{always: fault.New(kind, "no")}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, _, err := dial(t, logic).Reply(ctx, "wx1", hello, time.Now())
+			_, _, err := dial(t, logic).Reply(ctx, "wx1", hello, time.Now(), time.Now())
 			if fault.KindOf(err) != kind || len(logic.asked) != 1 {
 				t.Errorf("error %v after %d calls", err, len(logic.asked))
 			}
