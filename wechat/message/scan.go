@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -197,6 +198,22 @@ func sanitize(body []byte) []byte {
 
 		return utf8.RuneError
 	}, body)
+}
+
+// dropForbidden returns text without what no XML document can hold, even escaped:
+// control characters and broken UTF-8.
+func dropForbidden(text string) string {
+	if firstForbidden(text) < 0 {
+		return text
+	}
+
+	return strings.Map(func(r rune) rune {
+		if allowed(r) {
+			return r
+		}
+
+		return -1
+	}, strings.ToValidUTF8(text, ""))
 }
 
 // firstForbidden returns the position of the first byte of text that is not part
