@@ -8,6 +8,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,9 +23,11 @@ import (
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/services/gateway/internal/replier"
 )
 
@@ -40,6 +43,7 @@ type Config struct {
 	AccountsFile    string        `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file of the Official Accounts (公众号) to serve. Of the secrets it names only callback_token_file and encoding_aes_key_file (and previous_*) are read."`
 	Production      bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse the development account and its secrets, which are public."`
 	LogicAddr       string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
+	APIProxyAddr    string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
 	TimestampWindow time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
 	BodyLimit       int64         `name:"body-limit" env:"GATEWAY_BODY_LIMIT" default:"1048576" help:"Greatest length of a push in bytes; WeChat's have a few thousand."`
 
@@ -68,8 +72,10 @@ type Service struct {
 	handler  *callback.Handler
 	window   *dedupe.Window
 	replier  *replier.Client
+	courier  *late.Courier
 	redis    redis.UniversalClient
-	conn     *grpc.ClientConn
+	logic    *grpc.ClientConn
+	proxy    *grpc.ClientConn
 }
 
 // New reads the accounts and binds the listener. Redis and logic are connected to when Run runs; neither
@@ -86,19 +92,29 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, err
 	}
-	if s.conn, err = rpc.Dial(cfg.LogicAddr, tel, cfg.TLS, rpc.IfUnavailable); err != nil {
+	if s.logic, err = rpc.Dial(cfg.LogicAddr, tel, cfg.TLS, rpc.IfUnavailable); err != nil {
 		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.redis.Close())
+	}
+	if s.proxy, err = rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never); err != nil {
+		return nil, errors.Join(fmt.Errorf("API_PROXY_ADDR: %w", err), s.logic.Close(), s.redis.Close())
 	}
 	var listen net.ListenConfig
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
 	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
-	s.replier = replier.New(s.conn)
+	s.replier = replier.New(s.logic)
+	owner, asker := rand.Text(), late.NewAsker(s.replier, tel.Log)
+	s.courier = late.New(late.Options{
+		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiproxyv1.NewApiProxyServiceClient(s.proxy), Owner: owner,
+		Accounts: directory.AppIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
+	})
 	s.handler = callback.New(callback.Options{
 		Accounts:        directory,
 		Deduper:         s.window,
-		Replier:         s.replier,
+		Asker:           asker,
+		Late:            s.courier,
+		Owner:           owner,
 		TimestampWindow: withDefault(cfg.TimestampWindow, defaultTimestampWindow),
 		BodyLimit:       withDefault(cfg.BodyLimit, defaultBodyLimit),
 		Log:             tel.Log,
@@ -126,13 +142,16 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Add("logic", lifecycle.Func(func(ctx context.Context) error {
 		return s.replier.Watch(ctx, s.health.Component("logic").Report)
 	}))
+	group.Add("late answers", s.courier)
 	group.Add("http", lifecycle.Func(s.serve))
 	s.log.InfoContext(ctx, "waiting for WeChat", "addr", s.Addr())
 	return errors.Join(group.Run(ctx), s.close())
 }
 
 // close closes what Run doesn't.
-func (s *Service) close() error { return errors.Join(s.conn.Close(), s.redis.Close()) }
+func (s *Service) close() error {
+	return errors.Join(s.logic.Close(), s.proxy.Close(), s.redis.Close())
+}
 
 // The limits of the HTTP server. WeChat sends a push in one packet or a few.
 const (
@@ -172,5 +191,6 @@ func (s *Service) serve(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(stopped, flightTimeout)
 	defer cancel()
 	s.handler.Drain(limit)
+	s.courier.Drain(limit)
 	return err
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/wechat/message"
 	"github.com/wxstack/wxstack/wechat/signature"
 )
@@ -370,7 +371,7 @@ func (s slow) Reply(ctx context.Context, _ string, _ message.Message, _, _ time.
 }
 
 // onPipes runs do against an HTTP server in a bubble.
-func onPipes(t *testing.T, replier callback.Replier, do func(t *testing.T, p *pipes)) {
+func onPipes(t *testing.T, replier late.Replier, do func(t *testing.T, p *pipes)) {
 	t.Helper()
 	directory, err := accounts.Load(accountsFile(t), false)
 	if err != nil {
@@ -379,10 +380,15 @@ func onPipes(t *testing.T, replier callback.Replier, do func(t *testing.T, p *pi
 	synctest.Test(t, func(t *testing.T) {
 		p, log := newPipes(), slog.New(slog.DiscardHandler)
 		working := func(context.Context) error { return nil }
-		s := &Service{log: log, listener: p, handler: callback.New(callback.Options{
-			Accounts: directory, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Replier: replier,
-			TimestampWindow: defaultTimestampWindow, BodyLimit: defaultBodyLimit, Log: log, Metrics: telemetry.Discard().Metrics,
-		})}
+		asker, metrics := late.NewAsker(replier, log), telemetry.Discard().Metrics
+		s := &Service{log: log, listener: p}
+		s.courier = late.New(late.Options{
+			Store: late.NewMemory(), Asker: asker, Accounts: directory.AppIDs, Log: log, Metrics: metrics,
+		})
+		s.handler = callback.New(callback.Options{
+			Accounts: directory, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Asker: asker, Late: s.courier,
+			TimestampWindow: defaultTimestampWindow, BodyLimit: defaultBodyLimit, Log: log, Metrics: metrics,
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := make(chan error, 1)
 		go func() { stopped <- s.serve(ctx) }()

@@ -35,7 +35,7 @@ func StartServices(t testing.TB) *Services {
 	s.start(t, "token-center", common, "TOKEN_CENTER_LISTEN_ADDR="+center)
 	s.start(t, "api-proxy", common, "API_PROXY_LISTEN_ADDR="+proxyHTTP, "API_PROXY_GRPC_LISTEN_ADDR="+proxyGRPC, "TOKEN_CENTER_ADDR="+center)
 	s.start(t, "logic", common, "LOGIC_LISTEN_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
-	s.start(t, "gateway", common, "GATEWAY_LISTEN_ADDR="+gateway, "LOGIC_ADDR="+logic)
+	s.start(t, "gateway", common, "GATEWAY_LISTEN_ADDR="+gateway, "LOGIC_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
 	return s
 }
 

@@ -33,9 +33,22 @@ type CallRequest struct {
 	// Path and query without host and access_token, for example /cgi-bin/menu/create.
 	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
 	// JSON as WeChat wants it: UTF-8, not \u escapes.
-	Body          []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Body []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	// Makes the call safe to send again: calls with the same account and key are made once, by whichever
+	// replica, and a repeat within an hour of the first gets its verdict. A repeat also waits for a call
+	// that is still being made. Up to 256 printable ASCII characters without spaces; empty: no protection.
+	// The same key with another request is refused (INVALID).
+	//
+	// Kept are success and refusals of this very request. A call that was not sent, or that WeChat refused
+	// for now (busy, limits, quota, token, rights, address), is made anew by the next repeat. Where nobody
+	// can tell whether the call was carried out, a repeat is never made: it gets DEADLINE without
+	// retry-after. DEADLINE with retry-after says that the call is still being made: ask again with the
+	// same key.
+	//
+	// Calls that are safe to repeat anyway, such as reads, ignore the key and are always made.
+	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CallRequest) Reset() {
@@ -96,14 +109,24 @@ func (x *CallRequest) GetBody() []byte {
 	return nil
 }
 
+func (x *CallRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type CallResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	HttpStatus  int32                  `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	ContentType string                 `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	Body        []byte                 `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
 	// WeChat's verdict; zero when the answer has none, which WeChat uses for success.
-	Errcode       int32  `protobuf:"varint,4,opt,name=errcode,proto3" json:"errcode,omitempty"`
-	Errmsg        string `protobuf:"bytes,5,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	Errcode int32  `protobuf:"varint,4,opt,name=errcode,proto3" json:"errcode,omitempty"`
+	Errmsg  string `protobuf:"bytes,5,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	// The body is missing though WeChat sent one: this repeats the verdict of an earlier call with the same
+	// idempotency_key, whose body was longer than the 64 KiB that are kept.
+	BodyOmitted   bool `protobuf:"varint,6,opt,name=body_omitted,json=bodyOmitted,proto3" json:"body_omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,6 +196,13 @@ func (x *CallResponse) GetErrmsg() string {
 	return ""
 }
 
+func (x *CallResponse) GetBodyOmitted() bool {
+	if x != nil {
+		return x.BodyOmitted
+	}
+	return false
+}
+
 type SendCustomerServiceMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
@@ -181,9 +211,13 @@ type SendCustomerServiceMessageRequest struct {
 	// What to send; transfer_customer_service is refused here.
 	Message *v1.Reply `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// Speak as this agent (name@account); empty: as the account.
-	KfAccount     string `protobuf:"bytes,4,opt,name=kf_account,json=kfAccount,proto3" json:"kf_account,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KfAccount string `protobuf:"bytes,4,opt,name=kf_account,json=kfAccount,proto3" json:"kf_account,omitempty"`
+	// Sends the message once however often it is asked for; see CallRequest.idempotency_key. Without it a
+	// call that fails with anything but UNAVAILABLE must not be sent again: the follower might get the
+	// message twice.
+	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SendCustomerServiceMessageRequest) Reset() {
@@ -244,6 +278,13 @@ func (x *SendCustomerServiceMessageRequest) GetKfAccount() string {
 	return ""
 }
 
+func (x *SendCustomerServiceMessageRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
 type SendCustomerServiceMessageResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Errcode       int32                  `protobuf:"varint,1,opt,name=errcode,proto3" json:"errcode,omitempty"`
@@ -300,25 +341,28 @@ var File_wxstack_apiproxy_v1_apiproxy_proto protoreflect.FileDescriptor
 
 const file_wxstack_apiproxy_v1_apiproxy_proto_rawDesc = "" +
 	"\n" +
-	"\"wxstack/apiproxy/v1/apiproxy.proto\x12\x13wxstack.apiproxy.v1\x1a wxstack/message/v1/message.proto\"d\n" +
+	"\"wxstack/apiproxy/v1/apiproxy.proto\x12\x13wxstack.apiproxy.v1\x1a wxstack/message/v1/message.proto\"\x8d\x01\n" +
 	"\vCallRequest\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x12\n" +
-	"\x04body\x18\x04 \x01(\fR\x04body\"\x98\x01\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\x12'\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"\xbb\x01\n" +
 	"\fCallResponse\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
 	"httpStatus\x12!\n" +
 	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x12\n" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x12\x18\n" +
 	"\aerrcode\x18\x04 \x01(\x05R\aerrcode\x12\x16\n" +
-	"\x06errmsg\x18\x05 \x01(\tR\x06errmsg\"\xa7\x01\n" +
+	"\x06errmsg\x18\x05 \x01(\tR\x06errmsg\x12!\n" +
+	"\fbody_omitted\x18\x06 \x01(\bR\vbodyOmitted\"\xd0\x01\n" +
 	"!SendCustomerServiceMessageRequest\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x17\n" +
 	"\ato_user\x18\x02 \x01(\tR\x06toUser\x123\n" +
 	"\amessage\x18\x03 \x01(\v2\x19.wxstack.message.v1.ReplyR\amessage\x12\x1d\n" +
 	"\n" +
-	"kf_account\x18\x04 \x01(\tR\tkfAccount\"V\n" +
+	"kf_account\x18\x04 \x01(\tR\tkfAccount\x12'\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"V\n" +
 	"\"SendCustomerServiceMessageResponse\x12\x18\n" +
 	"\aerrcode\x18\x01 \x01(\x05R\aerrcode\x12\x16\n" +
 	"\x06errmsg\x18\x02 \x01(\tR\x06errmsg2\xee\x01\n" +

@@ -5,6 +5,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/wxstack/wxstack/chassis/config"
@@ -19,6 +20,8 @@ type Account struct {
 	AppID string
 	// Encryption is the mode (消息加解密方式) that the console shows for the account.
 	Encryption account.Encryption
+	// LateAnswer says what becomes of an answer that comes after the last delivery.
+	LateAnswer account.LateAnswer
 
 	// tokens holds the current callback Token and, during a rotation, the previous one.
 	tokens []config.Secret
@@ -67,6 +70,9 @@ func (d *Directory) Find(appID string) (*Account, bool) {
 // Only returns the account if there is exactly one.
 func (d *Directory) Only() (*Account, bool) { return d.only, d.only != nil }
 
+// AppIDs lists all accounts.
+func (d *Directory) AppIDs() []string { return slices.Collect(maps.Keys(d.accounts)) }
+
 // Load reads the accounts file and the secrets it names. In production the development account and its
 // secrets, which everybody knows, are refused. The error tells everything that is wrong.
 func Load(path string, production bool) (*Directory, error) {
@@ -113,7 +119,7 @@ func open(entry account.Account, production bool) (*Account, error) {
 		return nil, errors.New("callback_token_file: it holds the development Token, which is public; " +
 			"choose one of your own in the console (基本配置, 令牌)")
 	}
-	a := &Account{AppID: entry.AppID, Encryption: entry.Encryption, tokens: tokens}
+	a := &Account{AppID: entry.AppID, Encryption: entry.Encryption, LateAnswer: entry.LateAnswer, tokens: tokens}
 	if entry.Encryption == account.EncryptionPlain {
 		return a, nil
 	}

@@ -293,7 +293,7 @@ func TestAFailureOfLogicIsNeverShownToTheFollower(t *testing.T) {
 		"internal": {&logic{err: errors.New("boom")}, "failed", "boom", 0},
 		"deadline": {&logic{err: fault.New(fault.Deadline, "too slow")}, "timed_out", "m4", 1},
 		"refused reply": {
-			&logic{reply: message.TextReply{Content: strings.Repeat("长", 1000)}}, "invalid_reply", `"rule":"rule"`, 0,
+			&logic{reply: message.ImageReply{}}, "invalid_reply", `"rule":"rule"`, 0,
 		},
 	}
 	for name, tt := range tests {

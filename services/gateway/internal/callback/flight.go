@@ -2,15 +2,15 @@ package callback
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/late"
+	"github.com/wxstack/wxstack/wechat/account"
 	"github.com/wxstack/wxstack/wechat/message"
 )
 
@@ -24,11 +24,13 @@ type Deduper interface {
 	Release(ctx context.Context, key dedupe.Key, owner string)
 }
 
-// Replier decides what a follower is answered. It is replier.Client.
-type Replier interface {
-	// Reply returns a reply, nil for none, and the name of the rule that decided. It tries until the
-	// deadline of ctx; deliveryEnds is when WeChat drops the present delivery, budgetEnds the last one.
-	Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error)
+// Late brings followers the answers that come after the last delivery. It is late.Courier.
+type Late interface {
+	// Adopt takes over a message whose deliveries have ended, with the question to logic that is under
+	// way, or with parts of the answer that follow the passive reply.
+	Adopt(ctx context.Context, job late.Job, in message.Message, asking *late.Asking)
+	// Pick gives the follower's text by, a message key, what is due to the follower.
+	Pick(ctx context.Context, appID, openID, by string) (late.Pickup, error)
 }
 
 // flights holds the computations of this replica, one per message. Every delivery of a message that
@@ -38,7 +40,8 @@ type Replier interface {
 // collects the answer with the next one.
 type flights struct {
 	deduper Deduper
-	replier Replier
+	asker   *late.Asker
+	late    Late
 	owner   string
 	log     *slog.Logger
 	metrics *metrics
@@ -55,8 +58,11 @@ type flights struct {
 
 // flight is the computation of one answer.
 type flight struct {
-	key     dedupe.Key
-	in      message.Message
+	key dedupe.Key
+	in  message.Message
+	// push is what in was read from.
+	push    []byte
+	policy  account.LateAnswer
 	arrived time.Time
 	// budgetEnds is when the last delivery ends; it is known once the message is claimed.
 	budgetEnds time.Time
@@ -77,7 +83,7 @@ type landing struct {
 
 // join returns the flight of a message, and whether it was on already. It returns nil when no flights are
 // begun any more.
-func (g *flights) join(ctx context.Context, key dedupe.Key, in message.Message, arrived time.Time) (*flight, bool) {
+func (g *flights) join(ctx context.Context, key dedupe.Key, d delivery) (*flight, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f, ok := g.open[key]; ok {
@@ -86,7 +92,9 @@ func (g *flights) join(ctx context.Context, key dedupe.Key, in message.Message, 
 	if g.closed {
 		return nil, false
 	}
-	f := &flight{key: key, in: in, arrived: arrived, done: make(chan struct{})}
+	f := &flight{
+		key: key, in: d.in, push: d.plaintext, policy: d.account.LateAnswer, arrived: d.arrived, done: make(chan struct{}),
+	}
 	g.open[key] = f
 	// The request's context ends with the delivery; what it carries, such as the trace, stays.
 	ctx = context.WithoutCancel(ctx)
@@ -113,60 +121,85 @@ func (g *flights) drain(ctx context.Context) {
 	}
 }
 
-// fly runs a flight until it has landed.
+// fly runs a flight until it has landed, and what is left to do after that.
 func (g *flights) fly(ctx context.Context, f *flight) {
-	landed := g.cruise(ctx, f)
+	landed, after := g.cruise(ctx, f)
 	g.mu.Lock()
 	delete(g.open, f.key)
 	g.mu.Unlock()
 	f.landed = landed
 	close(f.done)
+	if after != nil {
+		after()
+	}
 }
 
-// cruise claims the message and then computes its answer or waits for the one who does.
-func (g *flights) cruise(ctx context.Context, f *flight) landing {
+// cruise claims the message and then computes its answer or waits for the one who does. The function that
+// it may return is to be called after the landing.
+func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
 	claim := g.deduper.Claim(ctx, f.key, g.owner)
 	repeated := claim.State != dedupe.Won || claim.Age >= dedupe.Lease // won by itself, but not new: a take-over
-	ends := budgetEnd(time.Now(), claim.Age)
-	f.budgetEnds = ends
-	budget, cancel := context.WithDeadline(ctx, ends)
+	f.budgetEnds = budgetEnd(time.Now(), claim.Age)
+	budget, cancel := context.WithDeadline(ctx, f.budgetEnds)
 	defer cancel()
 
-	var answers chan landing
-	state, act, pause := course{}.next(claim, time.Now(), ends)
+	var asking *late.Asking
+	var answered <-chan struct{}
+	state, act, pause := course{}.next(claim, time.Now(), f.budgetEnds)
 	for {
 		switch act {
 		case land:
-			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}
+			if asking != nil {
+				asking.Cancel()
+			}
+			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}, nil
 		case giveUp:
-			return g.giveUp(ctx, f, state, repeated)
+			return landing{answer: []byte(message.Success), outcome: outcomeTimedOut, repeated: repeated}, func() { g.linger(ctx, f) }
+		case handOver:
+			return g.handOver(ctx, f, asking, repeated), nil
 		case compute:
-			answers = g.compute(budget, f)
+			if picked, ok := g.pickUp(budget, f); ok {
+				return g.settle(ctx, f, picked, repeated), nil
+			}
+			asking = g.asker.Ask(ctx, f.question())
+			answered = asking.Done()
 		case wait:
 		}
 		select {
-		case answer := <-answers:
-			answer.repeated = repeated
-			return g.settle(ctx, f, answer)
+		case <-answered:
+			asking.Cancel()
+			answer := asking.Answer()
+			if f.policy.Policy == account.LateAnswerDrop && fault.KindOf(answer.Err) == fault.Deadline {
+				return g.handOver(ctx, f, nil, repeated), nil // The question ended with the budget.
+			}
+			return g.settle(ctx, f, g.read(ctx, f, answer), repeated), nil
 		case <-time.After(pause):
-			claim = g.deduper.Claim(budget, f.key, g.owner)
-			state, act, pause = state.next(claim, time.Now(), ends)
-		case <-budget.Done():
-			// A last look: another replica's answer may have come since the one before.
 			claim = g.deduper.Claim(ctx, f.key, g.owner)
-			state, act, pause = state.next(claim, time.Now(), ends)
+			state, act, pause = state.next(claim, time.Now(), f.budgetEnds)
 		case <-g.stop:
+			if asking != nil {
+				asking.Cancel()
+			}
 			g.deduper.Release(ctx, f.key, g.owner)
-			return landing{outcome: outcomeInterrupted, repeated: repeated}
+			return landing{outcome: outcomeInterrupted, repeated: repeated}, nil
 		}
 	}
 }
 
-// settle stores the answer of our own computation. What another replica stored before counts instead.
-func (g *flights) settle(ctx context.Context, f *flight, own landing) landing {
-	if own.outcome == outcomeTimedOut {
-		return g.giveUp(ctx, f, course{computing: true}, own.repeated)
+// question is what logic is asked. With a policy for late answers it lives on when the budget has ended.
+func (f *flight) question() late.Question {
+	until := f.budgetEnds
+	if f.policy.Policy != account.LateAnswerDrop {
+		until = f.arrived.Add(f.policy.TTL)
 	}
+	return late.Question{
+		AppID: f.key.AppID, In: f.in, DeliveryEnds: f.arrived.Add(deliveryTimeout), BudgetEnds: f.budgetEnds, Until: until,
+	}
+}
+
+// settle stores an answer of our own. What another replica stored before counts instead.
+func (g *flights) settle(ctx context.Context, f *flight, own landing, repeated bool) landing {
+	own.repeated = repeated
 	kept := g.deduper.Finish(ctx, f.key, g.owner, own.answer)
 	if string(kept) != string(own.answer) {
 		own.answer, own.outcome = kept, outcomeOf(kept)
@@ -174,63 +207,117 @@ func (g *flights) settle(ctx context.Context, f *flight, own landing) landing {
 	return own
 }
 
-// giveUp closes the message cleanly. Only who computed counts it, so that it is counted once.
-func (g *flights) giveUp(ctx context.Context, f *flight, state course, repeated bool) landing {
-	own := landing{answer: []byte(message.Success), outcome: outcomeTimedOut, repeated: repeated}
-	if !state.computing {
-		g.log.DebugContext(ctx, "message closed without an answer", "app_id", f.key.AppID, "message_key", f.key.Message)
-		return own
-	}
+// handOver closes the last delivery and leaves the answer to the policy for late ones. Without asking,
+// logic has to be asked again.
+func (g *flights) handOver(ctx context.Context, f *flight, asking *late.Asking, repeated bool) landing {
 	g.metrics.replyTimeouts.WithLabelValues(f.key.AppID).Inc()
-	g.log.WarnContext(ctx, "no answer from logic before the last delivery ended, the follower was shown nothing",
-		"app_id", f.key.AppID, "message_key", f.key.Message, "budget", replyBudget.String())
-	kept := g.deduper.Finish(ctx, f.key, g.owner, own.answer)
-	if string(kept) != string(own.answer) {
-		own.answer, own.outcome = kept, outcomeOf(kept)
-	}
-	return own
-}
-
-// compute asks logic in a goroutine of its own, which ends at the latest with budget.
-func (g *flights) compute(budget context.Context, f *flight) chan landing {
-	answers := make(chan landing, 1)
-	g.work.Go(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				g.log.ErrorContext(budget, "panic while answering", "app_id", f.key.AppID, "message_key", f.key.Message,
-					"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				answers <- success(outcomeFailed)
-			}
-		}()
-		answers <- g.answer(budget, f)
-	})
-	return answers
-}
-
-// answer asks logic and renders its reply.
-func (g *flights) answer(budget context.Context, f *flight) landing {
-	log := g.log.With("app_id", f.key.AppID, "message_key", f.key.Message)
-	reply, rule, err := g.replier.Reply(budget, f.key.AppID, f.in, f.arrived.Add(deliveryTimeout), f.budgetEnds)
-	switch {
-	case err == nil:
-	case fault.KindOf(err) == fault.Deadline:
-		log.DebugContext(budget, "logic did not answer in time", "error", err)
-		return success(outcomeTimedOut)
+	answer := []byte(message.Success)
+	switch f.policy.Policy {
+	case account.LateAnswerDrop:
+		if asking != nil {
+			asking.Cancel()
+		}
+		g.log.WarnContext(ctx, "no answer from logic before the last delivery ended, the follower was shown nothing",
+			"app_id", f.key.AppID, "message_key", f.key.Message, "budget", replyBudget.String())
+	case account.LateAnswerPickup:
+		g.late.Adopt(ctx, f.job(nil), f.in, asking)
+		if placeholder, ok := g.placeholder(ctx, f); ok {
+			answer = placeholder
+		}
 	default:
-		log.ErrorContext(budget, "logic failed, the follower was shown nothing", "error", err)
-		return success(outcomeFailed)
+		g.late.Adopt(ctx, f.job(nil), f.in, asking)
 	}
+	return g.settle(ctx, f, landing{answer: answer, outcome: outcomeTimedOut}, repeated)
+}
+
+// job is the flight's message as one whose answer comes late.
+func (f *flight) job(parts [][]byte) late.Job {
+	return late.Job{
+		AppID: f.key.AppID, Key: f.key.Message, OpenID: f.in.FromUserName, Push: f.push,
+		Policy: f.policy.Policy, Parts: parts, Left: time.Until(f.arrived.Add(f.policy.TTL)),
+	}
+}
+
+// linger sees to it that a message isn't lost whose computing replica died so late that its last delivery,
+// which waited here, had to be closed first.
+func (g *flights) linger(ctx context.Context, f *flight) {
+	for {
+		switch claim := g.deduper.Claim(ctx, f.key, g.owner); claim.State {
+		case dedupe.Answered:
+			return
+		case dedupe.Won:
+			g.handOver(ctx, f, nil, true)
+			return
+		case dedupe.Pending:
+		}
+		select {
+		case <-time.After(maxPoll):
+		case <-g.stop:
+			return
+		}
+	}
+}
+
+// placeholder is what a follower reads who has to come back for the answer.
+func (g *flights) placeholder(ctx context.Context, f *flight) ([]byte, bool) {
+	if !answerable(f.in) {
+		return nil, false
+	}
+	body, err := message.Render(message.TextReply{Content: f.policy.Placeholder}, f.in, time.Now().Unix())
+	if err != nil {
+		g.log.ErrorContext(ctx, "late_answer.placeholder cannot be shown", "app_id", f.key.AppID, "error", err)
+		return nil, false
+	}
+	return body, true
+}
+
+// pickUp answers a text with the late answer that is due to its follower.
+func (g *flights) pickUp(ctx context.Context, f *flight) (landing, bool) {
+	if f.policy.Policy != account.LateAnswerPickup || f.in.MsgType != message.TypeText {
+		return landing{}, false
+	}
+	pickup, err := g.late.Pick(ctx, f.key.AppID, f.in.FromUserName, f.key.Message)
+	if err != nil {
+		g.log.DebugContext(ctx, "late answers cannot be looked up", "app_id", f.key.AppID, "message_key", f.key.Message, "error", err)
+		return landing{}, false
+	}
+	switch pickup.State {
+	case late.Found:
+		return landing{answer: pickup.Part, outcome: outcomeReplied}, true
+	case late.Waiting:
+		body, ok := g.placeholder(ctx, f)
+		return landing{answer: body, outcome: outcomeReplied}, ok
+	case late.Nothing:
+	}
+	return landing{}, false
+}
+
+// read makes logic's answer one for WeChat.
+func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing {
+	log := g.log.With("app_id", f.key.AppID, "message_key", f.key.Message, "rule", got.Rule)
 	switch {
-	case reply == nil:
+	case got.Err != nil:
+		log.ErrorContext(ctx, "logic failed, the follower was shown nothing", "error", got.Err)
+		return success(outcomeFailed)
+	case got.Reply == nil:
 		return success(outcomeAcknowledged)
 	case !answerable(f.in):
-		log.DebugContext(budget, "reply dropped, WeChat shows none for this event", "event", f.in.Event.Name, "rule", rule)
+		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Event.Name)
 		return success(outcomeUnanswerable)
 	}
+	reply, rest := late.Split(got.Reply, f.policy.Policy)
 	body, err := message.Render(reply, f.in, time.Now().Unix())
 	if err != nil {
-		log.ErrorContext(budget, "invalid reply, the follower was shown nothing", "rule", rule, "error", err)
+		log.ErrorContext(ctx, "invalid reply, the follower was shown nothing", "error", err)
 		return success(outcomeInvalidReply)
+	}
+	if len(rest) > 0 {
+		parts, err := late.Encode(rest, f.in, f.policy.Policy, time.Now())
+		if err != nil {
+			log.ErrorContext(ctx, "the rest of a long reply is lost", "error", err)
+		} else {
+			g.late.Adopt(ctx, f.job(parts), f.in, nil)
+		}
 	}
 	return landing{answer: body, outcome: outcomeReplied}
 }

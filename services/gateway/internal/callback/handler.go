@@ -8,7 +8,6 @@ package callback
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/wechat/message"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
@@ -30,7 +30,10 @@ import (
 type Options struct {
 	Accounts *accounts.Directory
 	Deduper  Deduper
-	Replier  Replier
+	Asker    *late.Asker
+	Late     Late
+	// Owner names this replica among all.
+	Owner string
 	// TimestampWindow is how far a push's timestamp may be off this server's clock.
 	TimestampWindow time.Duration
 	// BodyLimit is the greatest length of a push in bytes.
@@ -61,8 +64,9 @@ func New(o Options) *Handler {
 		metrics:   m,
 		flights: &flights{
 			deduper: o.Deduper,
-			replier: o.Replier,
-			owner:   rand.Text(),
+			asker:   o.Asker,
+			late:    o.Late,
+			owner:   o.Owner,
 			log:     o.Log,
 			metrics: m,
 			stop:    make(chan struct{}),
@@ -162,7 +166,9 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Accou
 		write(w, http.StatusOK, textType, []byte(message.Success))
 		return
 	}
-	o := h.deliver(w, r, delivery{account: a, in: in, cipher: cipher, nonce: c.nonce, arrived: arrived})
+	o := h.deliver(w, r, delivery{
+		account: a, in: in, plaintext: plaintext, cipher: cipher, nonce: c.nonce, arrived: arrived,
+	})
 	h.metrics.observe(a.AppID, kindOf(in), o, time.Since(arrived))
 	if o == outcomeLapsed || o == outcomeInterrupted {
 		// An empty answer would tell WeChat that there is none. Closing makes it deliver again.
@@ -199,16 +205,18 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, a *accounts.Accou
 type delivery struct {
 	account *accounts.Account
 	in      message.Message
-	cipher  *msgcrypt.Cipher
-	nonce   string
-	arrived time.Time
+	// plaintext is what in was read from.
+	plaintext []byte
+	cipher    *msgcrypt.Cipher
+	nonce     string
+	arrived   time.Time
 }
 
 // deliver waits for the answer to the message and writes it. It holds on while WeChat does: a delivery
 // before the last may lapse, and the next one gets the answer.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, d delivery) outcome {
 	key := dedupe.Key{AppID: d.account.AppID, Message: d.in.Key()}
-	f, joined := h.flights.join(r.Context(), key, d.in, d.arrived)
+	f, joined := h.flights.join(r.Context(), key, d)
 	if f == nil {
 		return outcomeInterrupted
 	}

@@ -25,6 +25,10 @@ const (
 	// renewPause is how often the lease of a claim is renewed: it survives two renewals that fail.
 	renewPause = dedupe.Lease * 3 / 10
 
+	// closing is for how long a delivery that waits for another replica looks on after the budget, since it
+	// is to be closed with what the other one says.
+	closing = 200 * time.Millisecond
+
 	// firstPoll and maxPoll are the pauses between two looks at another replica's claim.
 	firstPoll = 50 * time.Millisecond
 	maxPoll   = 200 * time.Millisecond
@@ -46,7 +50,9 @@ const (
 	compute
 	// land ends the flight with the answer that the claim brought.
 	land
-	// giveUp ends the flight without an answer, because the budget is over.
+	// handOver ends the flight without an answer, because the budget is over and the claim is ours.
+	handOver
+	// giveUp ends it without one, because the budget is over and the claim is another's.
 	giveUp
 )
 
@@ -62,18 +68,21 @@ type course struct {
 // A flight that computes and finds the claim in other hands, because it stalled longer than the lease,
 // goes on: the first answer counts, whoever gives it.
 func (c course) next(claim dedupe.Claim, now, ends time.Time) (course, action, time.Duration) {
+	left := ends.Sub(now)
 	switch {
 	case claim.State == dedupe.Answered:
 		return c, land, 0
-	case !now.Before(ends):
+	case c.computing && left <= 0, claim.State == dedupe.Won && left <= 0:
+		return c, handOver, 0
+	case left <= -closing:
 		return c, giveUp, 0
 	case c.computing:
-		return c, wait, renewPause
+		return c, wait, min(renewPause, left)
 	case claim.State == dedupe.Won:
-		return course{computing: true}, compute, renewPause
+		return course{computing: true}, compute, min(renewPause, left)
 	default:
 		c.polls++
-		return c, wait, pollPause(c.polls)
+		return c, wait, min(pollPause(c.polls), left+closing)
 	}
 }
 

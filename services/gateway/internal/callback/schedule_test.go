@@ -13,7 +13,7 @@ import (
 func TestNext(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1700000000, 0)
-	later, over := now.Add(time.Second), now
+	later, soon, over, closed := now.Add(time.Second), now.Add(30*time.Millisecond), now, now.Add(-closing)
 	type result struct {
 		Course course
 		Action action
@@ -27,18 +27,22 @@ func TestNext(t *testing.T) {
 	}{
 		"won":                       {course{}, dedupe.Won, later, result{course{computing: true}, compute, renewPause}},
 		"won after waiting":         {course{polls: 9}, dedupe.Won, later, result{course{computing: true}, compute, renewPause}},
-		"won too late":              {course{}, dedupe.Won, over, result{course{}, giveUp, 0}},
+		"won, little is left":       {course{}, dedupe.Won, soon, result{course{computing: true}, compute, 30 * time.Millisecond}},
+		"won too late":              {course{}, dedupe.Won, over, result{course{}, handOver, 0}},
 		"pending":                   {course{}, dedupe.Pending, later, result{course{polls: 1}, wait, 50 * time.Millisecond}},
 		"pending, second look":      {course{polls: 1}, dedupe.Pending, later, result{course{polls: 2}, wait, 100 * time.Millisecond}},
 		"pending, third look":       {course{polls: 2}, dedupe.Pending, later, result{course{polls: 3}, wait, 200 * time.Millisecond}},
 		"pending, much later":       {course{polls: 70}, dedupe.Pending, later, result{course{polls: 71}, wait, 200 * time.Millisecond}},
-		"pending too late":          {course{polls: 70}, dedupe.Pending, over, result{course{polls: 70}, giveUp, 0}},
+		"pending, budget is over":   {course{polls: 70}, dedupe.Pending, over, result{course{polls: 71}, wait, 200 * time.Millisecond}},
+		"pending too late":          {course{polls: 70}, dedupe.Pending, closed, result{course{polls: 70}, giveUp, 0}},
 		"renewed":                   {course{computing: true}, dedupe.Won, later, result{course{computing: true}, wait, renewPause}},
+		"renewed, little is left":   {course{computing: true}, dedupe.Won, soon, result{course{computing: true}, wait, 30 * time.Millisecond}},
 		"lease lost while stalled":  {course{computing: true}, dedupe.Pending, later, result{course{computing: true}, wait, renewPause}},
 		"another one was faster":    {course{computing: true}, dedupe.Answered, later, result{course{computing: true}, land, 0}},
 		"answered":                  {course{}, dedupe.Answered, later, result{course{}, land, 0}},
-		"answered, long ago":        {course{}, dedupe.Answered, over, result{course{}, land, 0}},
-		"computing, budget is over": {course{computing: true}, dedupe.Won, over, result{course{computing: true}, giveUp, 0}},
+		"answered, long ago":        {course{}, dedupe.Answered, closed, result{course{}, land, 0}},
+		"computing, budget is over": {course{computing: true}, dedupe.Won, over, result{course{computing: true}, handOver, 0}},
+		"lost, budget is over":      {course{computing: true}, dedupe.Pending, over, result{course{computing: true}, handOver, 0}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package callback_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,11 +19,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/wechat/account"
 	"github.com/wxstack/wxstack/wechat/message"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
@@ -38,8 +42,15 @@ const (
 	testAESKey = "k7Qw2ZrT9xLbN4vYh1JcS8mPdE6uGfA3oKiR5tXyW0B"
 )
 
-// directory loads an accounts file with one account in the given mode and, if there are any, others.
+// directory loads an accounts file with one account in the given mode and, if there are any, others. An
+// answer that comes too late is dropped.
 func directory(tb testing.TB, mode account.Encryption, others ...string) *accounts.Directory {
+	tb.Helper()
+	return directoryFor(tb, mode, "{policy: drop}", others...)
+}
+
+// directoryFor is directory with what is done about late answers.
+func directoryFor(tb testing.TB, mode account.Encryption, lateAnswer string, others ...string) *accounts.Directory {
 	tb.Helper()
 	dir := tb.TempDir()
 	put := func(name, content string) string {
@@ -53,8 +64,8 @@ func directory(tb testing.TB, mode account.Encryption, others ...string) *accoun
 	var file strings.Builder
 	file.WriteString("accounts:\n")
 	for i, appID := range append([]string{testAppID}, others...) {
-		fmt.Fprintf(&file, "  - {app_id: %s, original_id: gh_%012d, encryption: %s, callback_token_file: %q, encoding_aes_key_file: %q}\n",
-			appID, i, mode, token, key)
+		fmt.Fprintf(&file, "  - {app_id: %s, original_id: gh_%012d, encryption: %s, late_answer: %s, callback_token_file: %q, encoding_aes_key_file: %q}\n",
+			appID, i, mode, lateAnswer, token, key)
 	}
 	d, err := accounts.Load(put("accounts.yaml", file.String()), true)
 	if err != nil {
@@ -97,12 +108,42 @@ func (l *logic) times(key string) int {
 	return l.asked[key]
 }
 
+// proxy is an api-proxy that takes every customer-service message.
+type proxy struct {
+	mu   sync.Mutex
+	sent []string
+}
+
+func (p *proxy) Call(_ context.Context, in *apiproxyv1.CallRequest, _ ...grpc.CallOption) (*apiproxyv1.CallResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = append(p.sent, string(in.GetBody()))
+	return &apiproxyv1.CallResponse{HttpStatus: http.StatusOK}, nil
+}
+
+// texts are the contents of the messages that were sent.
+func (p *proxy) texts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	texts := make([]string, 0, len(p.sent))
+	for _, body := range p.sent {
+		_, rest, _ := strings.Cut(body, `"content":"`)
+		content, _, _ := strings.Cut(rest, `"`)
+		texts = append(texts, content)
+	}
+	return texts
+}
+
 // replica is one gateway.
 type replica struct {
 	*callback.Handler
 	registry *prometheus.Registry
 	log      *lockedBuffer
+	stop     func(context.Context)
 }
+
+// Drain stops the replica in order. It may be called again.
+func (r *replica) Drain(ctx context.Context) { r.stop(ctx) }
 
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -121,16 +162,37 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newReplica(tb testing.TB, d *accounts.Directory, store dedupe.Store, replier callback.Replier) *replica {
+func newReplica(tb testing.TB, d *accounts.Directory, store dedupe.Store, replier late.Replier) *replica {
+	tb.Helper()
+	return newReplicaOf(tb, d, house{store: store, late: late.NewMemory(), replier: replier, proxy: &proxy{}})
+}
+
+// house is what replicas share.
+type house struct {
+	store   dedupe.Store
+	late    late.Store
+	replier late.Replier
+	proxy   late.Proxy
+}
+
+func newReplicaOf(tb testing.TB, d *accounts.Directory, h house) *replica {
 	tb.Helper()
 	var log lockedBuffer
 	tel := telemetry.ForTest(&log)
 	working := func(context.Context) error { return nil }
+	owner := rand.Text()
+	asker := late.NewAsker(h.replier, tel.Log)
+	courier := late.New(late.Options{
+		Store: h.late, Asker: asker, Proxy: h.proxy, Owner: owner, Accounts: func() []string { return []string{testAppID} },
+		ReportProxy: func(error) {}, Log: tel.Log, Metrics: tel.Metrics,
+	})
 	r := &replica{
 		Handler: callback.New(callback.Options{
 			Accounts:        d,
-			Deduper:         dedupe.NewWindow(store, working, func(error) {}),
-			Replier:         replier,
+			Deduper:         dedupe.NewWindow(h.store, working, func(error) {}),
+			Asker:           asker,
+			Late:            courier,
+			Owner:           owner,
 			TimestampWindow: 10 * time.Minute,
 			BodyLimit:       1 << 20,
 			Log:             tel.Log,
@@ -139,7 +201,19 @@ func newReplica(tb testing.TB, d *accounts.Directory, store dedupe.Store, replie
 		registry: tel.Metrics,
 		log:      &log,
 	}
-	tb.Cleanup(func() { r.Drain(tb.Context()) })
+	ran, ctx := make(chan error, 1), tb.Context()
+	go func() { ran <- courier.Run(ctx) }()
+	var once sync.Once
+	r.stop = func(ctx context.Context) {
+		once.Do(func() {
+			r.Handler.Drain(ctx)
+			courier.Drain(ctx)
+			if err := <-ran; err != nil {
+				tb.Error(err)
+			}
+		})
+	}
+	tb.Cleanup(func() { r.stop(tb.Context()) })
 	return r
 }
 

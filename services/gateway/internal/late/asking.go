@@ -1,0 +1,91 @@
+package late
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/wechat/message"
+)
+
+// Replier decides what a follower is answered. It is replier.Client.
+type Replier interface {
+	// Reply returns a reply, nil for none, and the name of the rule that decided. It tries until the
+	// deadline of ctx; deliveryEnds is when WeChat drops the present delivery, budgetEnds the last one.
+	Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error)
+}
+
+// Question is what logic is asked about one message, and for how long.
+type Question struct {
+	AppID string
+	In    message.Message
+	// DeliveryEnds and BudgetEnds are told to logic, see Replier.
+	DeliveryEnds, BudgetEnds time.Time
+	// Until is when the answer is of no use any more.
+	Until time.Time
+}
+
+// Asker asks logic. A question lives as long as somebody may want the answer, which is longer than the
+// delivery that was its cause, and longer than its message's deliveries together.
+type Asker struct {
+	replier Replier
+	log     *slog.Logger
+	work    sync.WaitGroup
+}
+
+// NewAsker returns an Asker of replier.
+func NewAsker(replier Replier, log *slog.Logger) *Asker { return &Asker{replier: replier, log: log} }
+
+// Asking is a question that is under way. Whoever has it cancels it in the end.
+type Asking struct {
+	// Cancel ends the question; its answer is not wanted any more.
+	Cancel context.CancelFunc
+
+	done   chan struct{}
+	answer Answer
+}
+
+// Answer is what came of a question.
+type Answer struct {
+	// Reply is nil if the follower is to be shown nothing.
+	Reply message.Reply
+	// Rule is the name of what decided in logic.
+	Rule string
+	Err  error
+}
+
+// Ask begins to ask. Of ctx it keeps the values, such as the trace.
+func (a *Asker) Ask(ctx context.Context, q Question) *Asking {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.Until)
+	asking := &Asking{Cancel: cancel, done: make(chan struct{})}
+	a.work.Go(func() {
+		defer close(asking.done)
+		asking.answer = a.ask(ctx, q)
+	})
+	return asking
+}
+
+func (a *Asker) ask(ctx context.Context, q Question) (answer Answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.ErrorContext(ctx, "panic while asking logic", "app_id", q.AppID, "message_key", q.In.Key(),
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			answer = Answer{Err: fault.New(fault.Internal, "panic while asking logic")}
+		}
+	}()
+	answer.Reply, answer.Rule, answer.Err = a.replier.Reply(ctx, q.AppID, q.In, q.DeliveryEnds, q.BudgetEnds)
+	return answer
+}
+
+// Done is closed when the answer is there.
+func (a *Asking) Done() <-chan struct{} { return a.done }
+
+// Answer returns the answer once Done is closed.
+func (a *Asking) Answer() Answer { return a.answer }
+
+// Wait waits until no question is under way. Call it when all have been cancelled.
+func (a *Asker) Wait() { a.work.Wait() }
