@@ -144,14 +144,11 @@ func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
 	defer cancel()
 
 	var asking *late.Asking
-	var answered <-chan struct{}
 	state, act, pause := course{}.next(claim, time.Now(), f.budgetEnds)
 	for {
 		switch act {
 		case land:
-			if asking != nil {
-				asking.Cancel()
-			}
+			asking.Cancel()
 			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}, nil
 		case giveUp:
 			return landing{answer: []byte(message.Success), outcome: outcomeTimedOut, repeated: repeated}, func() { g.linger(ctx, f) }
@@ -162,11 +159,10 @@ func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
 				return g.settle(ctx, f, picked, repeated), nil
 			}
 			asking = g.asker.Ask(ctx, f.question())
-			answered = asking.Done()
 		case wait:
 		}
 		select {
-		case <-answered:
+		case <-asking.Done():
 			asking.Cancel()
 			answer := asking.Answer()
 			if f.policy.Policy == account.LateAnswerDrop && fault.KindOf(answer.Err) == fault.Deadline {
@@ -177,9 +173,7 @@ func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
 			claim = g.deduper.Claim(ctx, f.key, g.owner)
 			state, act, pause = state.next(claim, time.Now(), f.budgetEnds)
 		case <-g.stop:
-			if asking != nil {
-				asking.Cancel()
-			}
+			asking.Cancel()
 			g.deduper.Release(ctx, f.key, g.owner)
 			return landing{outcome: outcomeInterrupted, repeated: repeated}, nil
 		}
@@ -214,9 +208,7 @@ func (g *flights) handOver(ctx context.Context, f *flight, asking *late.Asking, 
 	answer := []byte(message.Success)
 	switch f.policy.Policy {
 	case account.LateAnswerDrop:
-		if asking != nil {
-			asking.Cancel()
-		}
+		asking.Cancel()
 		g.log.WarnContext(ctx, "no answer from logic before the last delivery ended, the follower was shown nothing",
 			"app_id", f.key.AppID, "message_key", f.key.Message, "budget", replyBudget.String())
 	case account.LateAnswerPickup:

@@ -40,11 +40,10 @@ type Asker struct {
 // NewAsker returns an Asker of replier.
 func NewAsker(replier Replier, log *slog.Logger) *Asker { return &Asker{replier: replier, log: log} }
 
-// Asking is a question that is under way. Whoever has it cancels it in the end.
+// Asking is a question that is under way. Whoever has it cancels it in the end. Nil is no question: it is
+// never done, and cancelling it does nothing.
 type Asking struct {
-	// Cancel ends the question; its answer is not wanted any more.
-	Cancel context.CancelFunc
-
+	cancel context.CancelFunc
 	done   chan struct{}
 	answer Answer
 }
@@ -61,7 +60,7 @@ type Answer struct {
 // Ask begins to ask. Of ctx it keeps the values, such as the trace.
 func (a *Asker) Ask(ctx context.Context, q Question) *Asking {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.Until)
-	asking := &Asking{Cancel: cancel, done: make(chan struct{})}
+	asking := &Asking{cancel: cancel, done: make(chan struct{})}
 	a.work.Go(func() {
 		defer close(asking.done)
 		asking.answer = a.ask(ctx, q)
@@ -82,7 +81,19 @@ func (a *Asker) ask(ctx context.Context, q Question) (answer Answer) {
 }
 
 // Done is closed when the answer is there.
-func (a *Asking) Done() <-chan struct{} { return a.done }
+func (a *Asking) Done() <-chan struct{} {
+	if a == nil {
+		return nil
+	}
+	return a.done
+}
+
+// Cancel ends the question; its answer is not wanted any more.
+func (a *Asking) Cancel() {
+	if a != nil {
+		a.cancel()
+	}
+}
 
 // Answer returns the answer once Done is closed.
 func (a *Asking) Answer() Answer { return a.answer }

@@ -128,9 +128,7 @@ func (c *Courier) Adopt(ctx context.Context, job Job, in message.Message, asking
 	case err != nil:
 		c.log.DebugContext(ctx, "late answer is kept in memory only", "app_id", job.AppID, "message_key", job.Key, "error", err)
 	case !parked: // Another replica was faster.
-		if asking != nil {
-			asking.Cancel()
-		}
+		asking.Cancel()
 		return
 	}
 	job.id = id
@@ -177,9 +175,7 @@ func (c *Courier) start(p *parcel) {
 
 // conclude counts what became of a parcel, and forgets it unless it goes on elsewhere.
 func (c *Courier) conclude(p *parcel, o outcome, reason error) {
-	if p.asking != nil {
-		p.asking.Cancel()
-	}
+	p.asking.Cancel()
 	if o == outcomeReleased {
 		return // It is this replica's until Drain has released it.
 	}
@@ -315,17 +311,20 @@ func (c *Courier) prepare(ctx context.Context, p *parcel) (outcome, error) {
 
 // await waits until the parcel's turn among those of its follower has come.
 func (c *Courier) await(ctx context.Context, p *parcel) (outcome, error) {
-	for {
-		bounded, cancel := context.WithTimeout(ctx, storeTimeout)
-		turn, err := c.store.Turn(bounded, c.stored(p))
-		cancel()
-		if turn || err != nil { // Without a store there is no order to keep.
-			return "", nil
-		}
+	for !c.hasTurn(ctx, p) {
 		if !sleep(ctx, turnPause) {
 			return ended(ctx)
 		}
 	}
+	return "", nil
+}
+
+// hasTurn reports whether a parcel may be sent. While the store is away there is no order to keep.
+func (c *Courier) hasTurn(ctx context.Context, p *parcel) bool {
+	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	turn, err := c.store.Turn(bounded, c.stored(p))
+	return turn || err != nil
 }
 
 // send sends one part, as often as it takes.

@@ -17,7 +17,9 @@ import (
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	says := func(code errcode.Code) *apiproxyv1.CallResponse { return &apiproxyv1.CallResponse{Errcode: int32(code)} }
+	says := func(code errcode.Code) *apiproxyv1.CallResponse {
+		return &apiproxyv1.CallResponse{Errcode: int32(code)}
+	}
 	type want struct {
 		Outcome outcome
 		Again   bool
