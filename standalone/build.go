@@ -128,7 +128,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("token-center", h.tokens)
 
 	h.proxy, err = apiproxy.New(ctx, apiproxy.Config{
-		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts,
+		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts, Redis: redis,
 	}, tel.For("api-proxy"))
 	if err != nil {
 		return fmt.Errorf("api-proxy (--api-proxy-addr, --api-proxy-grpc-addr): %w", err)

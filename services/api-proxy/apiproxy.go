@@ -13,9 +13,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
@@ -24,6 +26,7 @@ import (
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/httpapi"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/rpcapi"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/tokens"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
@@ -39,7 +42,8 @@ type Config struct {
 	ConnectTimeout  time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
 	SpoolDir        string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
 
-	TLS rpc.TLS `embed:""`
+	Redis redisconn.Config `embed:""`
+	TLS   rpc.TLS          `embed:""`
 }
 
 const (
@@ -69,7 +73,7 @@ func (c *Config) Check() error {
 			errs = append(errs, fmt.Errorf("API_PROXY_SPOOL_DIR: %s is not a folder", c.SpoolDir))
 		}
 	}
-	return errors.Join(append(errs, c.TLS.Check())...)
+	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check())...)
 }
 
 // Service is a running api-proxy.
@@ -82,6 +86,8 @@ type Service struct {
 	cache    *tokens.Cache
 	upstream *upstream.Client
 	center   *grpc.ClientConn
+	redis    redis.UniversalClient
+	ledger   *idempotency.Ledger
 }
 
 const (
@@ -92,7 +98,7 @@ const (
 	stopGrace = 15 * time.Second
 )
 
-// New binds both listeners and prepares the connection to token-center without connecting.
+// New binds both listeners and prepares the connections to token-center and Redis without connecting.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	table, err := endpoint.Default()
 	if err != nil {
@@ -112,6 +118,10 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, fmt.Errorf("TOKEN_CENTER_ADDR: %w", err)
 	}
 	s := &Service{log: tel.Log, upstream: up, center: center}
+	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
+		return nil, errors.Join(err, center.Close())
+	}
+	s.ledger = idempotency.NewLedger(idempotency.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
 	s.cache = tokens.NewCache(tokenv1.NewTokenServiceClient(center), tel)
 	forwarder := forward.New(table, s.cache, up, forward.NewMetrics(tel.Metrics), tel.Log)
 	if err := s.listen(ctx, cfg, tel, forwarder); err != nil {
@@ -126,7 +136,8 @@ func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemet
 	if s.grpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
 		return fmt.Errorf("gRPC server: %w", err)
 	}
-	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(forwarder))
+	guard := idempotency.NewGuard(s.ledger, idempotency.NewMetrics(tel.Metrics), tel.Log)
+	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(forwarder, guard))
 	s.http = &http.Server{
 		Handler:           httpapi.New(forwarder, cfg.SpoolDir, tel.Log),
 		ReadHeaderTimeout: headerTimeout,
@@ -149,11 +160,13 @@ func (s *Service) abandon() error {
 	if s.httpLis != nil {
 		_ = s.httpLis.Close()
 	}
+	return s.close()
+}
+
+// close gives back the connections.
+func (s *Service) close() error {
 	s.upstream.Close()
-	if err := s.center.Close(); err != nil {
-		return fmt.Errorf("close connection to token-center: %w", err)
-	}
-	return nil
+	return errors.Join(s.center.Close(), s.redis.Close())
 }
 
 func orDefault(d, standard time.Duration) time.Duration {
@@ -171,12 +184,10 @@ func (s *Service) GRPCAddr() string { return s.grpcLis.Addr().String() }
 
 // Run serves until ctx is done, then lets calls in flight finish.
 func (s *Service) Run(ctx context.Context) error {
-	defer func() {
-		s.upstream.Close()
-		_ = s.center.Close()
-	}()
+	defer func() { _ = s.close() }() // the process is stopping: nothing is left to lose.
 	group := lifecycle.NewGroup(s.log)
 	group.Add("tokens", s.cache)
+	group.Add("redis", s.ledger)
 	group.Add("gRPC", lifecycle.Func(func(ctx context.Context) error { return s.grpc.Run(ctx, s.grpcLis) }))
 	group.Add("HTTP", lifecycle.Func(s.serveHTTP))
 	if err := group.Run(ctx); err != nil {

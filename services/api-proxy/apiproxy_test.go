@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 
 	apiproxy "github.com/wxstack/wxstack/services/api-proxy"
@@ -430,7 +431,9 @@ func raw(t *testing.T, addr, head string) int {
 
 func TestCheckNamesTheSetting(t *testing.T) {
 	t.Parallel()
-	good := apiproxy.Config{BaseURLs: []string{"https://api.weixin.qq.com"}, TokenCenterAddr: "localhost:50053"}
+	good := apiproxy.Config{
+		BaseURLs: []string{"https://api.weixin.qq.com"}, TokenCenterAddr: "localhost:50053", Redis: redisconn.Config{URL: "redis://localhost:6379/0"},
+	}
 	if err := good.Check(); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
@@ -440,6 +443,7 @@ func TestCheckNamesTheSetting(t *testing.T) {
 		"TOKEN_CENTER_ADDR":        func(c *apiproxy.Config) { c.TokenCenterAddr = "" },
 		"API_PROXY_ANSWER_TIMEOUT": func(c *apiproxy.Config) { c.AnswerTimeout = -1 },
 		"API_PROXY_SPOOL_DIR":      func(c *apiproxy.Config) { c.SpoolDir = "/nowhere" },
+		"REDIS_URL":                func(c *apiproxy.Config) { c.Redis.URL = "http://localhost" },
 		"TLS_CERT_FILE":            func(c *apiproxy.Config) { c.TLS.KeyFile = "key.pem" },
 	} {
 		c := good
@@ -458,7 +462,7 @@ func TestATakenPortIsOneClearLine(t *testing.T) {
 		"API_PROXY_LISTEN_ADDR":      {ListenAddr: taken.Addr().String(), GRPCListenAddr: "127.0.0.1:0"},
 		"API_PROXY_GRPC_LISTEN_ADDR": {ListenAddr: "127.0.0.1:0", GRPCListenAddr: taken.Addr().String()},
 	} {
-		cfg.BaseURLs, cfg.TokenCenterAddr = []string{"http://localhost:1"}, "localhost:1"
+		cfg.BaseURLs, cfg.TokenCenterAddr, cfg.Redis.URL = []string{"http://localhost:1"}, "localhost:1", "redis://localhost:1"
 		if _, err := apiproxy.New(t.Context(), cfg, telemetry.Discard()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v, want one that names %s", err, want)
 		}

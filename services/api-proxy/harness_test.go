@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -218,6 +219,9 @@ func startProxyWith(t *testing.T, cfg apiproxy.Config) *proxy {
 	t.Helper()
 	log := &journal{}
 	cfg.ListenAddr, cfg.GRPCListenAddr, cfg.SpoolDir = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	if cfg.Redis.URL == "" {
+		cfg.Redis.URL = "redis://" + miniredis.RunT(t).Addr()
+	}
 	tel := telemetry.ForTest(log)
 	service, err := apiproxy.New(t.Context(), cfg, tel)
 	if err != nil {

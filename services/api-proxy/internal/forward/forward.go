@@ -95,6 +95,29 @@ func (f *Forwarder) Admit(method string, t target.Target) (endpoint.Endpoint, er
 		"%s is refused: token-center owns the tokens, and a fetch here would void the one in use; call the API without a token, this proxy adds it", e.Path)
 }
 
+// Account returns the name of the account that a caller means; empty means the only one there is. It is
+// known once there is a token, so the error is the same as that of Do without one, and counted like it.
+func (f *Forwarder) Account(ctx context.Context, e endpoint.Endpoint, asked string) (string, error) {
+	begun := time.Now()
+	token, err := f.tokens.Token(ctx, asked)
+	if err != nil {
+		f.metrics.done(unaccounted, e, nil, err, time.Since(begun))
+		f.note(ctx, unaccounted, e, nil, err)
+		return "", present(err)
+	}
+	return token.AppID, nil
+}
+
+// NotSent reports whether an error of Do says for sure that WeChat did not get the call.
+func NotSent(err error) bool {
+	for _, doubt := range []error{upstream.ErrNoAnswer, upstream.ErrBroken, context.Canceled} {
+		if errors.Is(err, doubt) {
+			return false
+		}
+	}
+	return fault.KindOf(err) != fault.Internal
+}
+
 // Do makes the call. The error is a fault.Error or the context's; when it wraps upstream.ErrNoAnswer or
 // upstream.ErrBroken the call was sent and what became of it is unknown.
 func (f *Forwarder) Do(ctx context.Context, c Call) (*Answer, error) {

@@ -399,3 +399,44 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// What was surely not sent may be sent by whoever repeats it; everything else may not.
+func TestNotSent(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		tokenErr, sendErr error
+		want              bool
+	}{
+		"no token":          {tokenErr: fault.New(fault.Unavailable, "no token"), want: true},
+		"no account":        {tokenErr: fault.New(fault.NotFound, "no account"), want: true},
+		"no time to send":   {tokenErr: context.DeadlineExceeded, want: true},
+		"no host":           {sendErr: upstream.ErrUnreachable, want: true},
+		"no answer":         {sendErr: upstream.ErrNoAnswer},
+		"no answer in time": {sendErr: fmt.Errorf("%w: %w", upstream.ErrNoAnswer, context.DeadlineExceeded)},
+		"broken":            {sendErr: upstream.ErrBroken},
+		"caller left":       {sendErr: context.Canceled},
+		"anything else":     {sendErr: errors.New("surprise")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, tt.sendErr)
+			b.keeper.tokenErr = tt.tokenErr
+			_, _, err := b.call(t.Context(), t, "POST /cgi-bin/message/custom/send")
+			if err == nil || forward.NotSent(err) != tt.want {
+				t.Errorf("error %v, want not sent %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, ok)
+	if got, err := b.Account(t.Context(), endpoint.Endpoint{Path: "/a"}, ""); err != nil || got != "wx1" {
+		t.Errorf("account %q, %v", got, err)
+	}
+	b.keeper.tokenErr = fault.New(fault.NotFound, "no account")
+	if _, err := b.Account(t.Context(), endpoint.Endpoint{Path: "/a"}, "wx2"); err == nil || fault.KindOf(err) != fault.NotFound {
+		t.Errorf("error %v", err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 )
@@ -30,7 +31,13 @@ const (
 // Forwarder makes calls.
 type Forwarder interface {
 	Admit(method string, t target.Target) (endpoint.Endpoint, error)
+	Account(ctx context.Context, e endpoint.Endpoint, asked string) (string, error)
 	Do(ctx context.Context, c forward.Call) (*forward.Answer, error)
+}
+
+// Guard makes the calls that carry an idempotency key, each once.
+type Guard interface {
+	Do(ctx context.Context, key idempotency.Key, request idempotency.Fingerprint, call idempotency.Call) ([]byte, error)
 }
 
 // Server implements ApiProxyService.
@@ -38,10 +45,13 @@ type Server struct {
 	apiproxyv1.UnimplementedApiProxyServiceServer
 
 	forwarder Forwarder
+	guard     Guard
 }
 
 // New makes a Server.
-func New(forwarder Forwarder) *Server { return &Server{forwarder: forwarder} }
+func New(forwarder Forwarder, guard Guard) *Server {
+	return &Server{forwarder: forwarder, guard: guard}
+}
 
 // Call forwards any JSON call.
 func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apiproxyv1.CallResponse, error) {
@@ -60,7 +70,9 @@ func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apipro
 	if e.Body != endpoint.JSON {
 		return nil, fault.New(fault.Invalid, "%s takes an upload, which Call cannot carry; use the HTTP pass-through", e.Path)
 	}
-	return s.forward(ctx, req.GetAppId(), method, t, req.GetBody())
+	return s.forward(ctx, call{
+		endpoint: e, appID: req.GetAppId(), method: method, target: t, body: req.GetBody(), key: req.GetIdempotencyKey(),
+	})
 }
 
 // SendCustomerServiceMessage sends a customer-service message (客服消息).
@@ -75,7 +87,13 @@ func (s *Server) SendCustomerServiceMessage(
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the message cannot be sent: %v", err)
 	}
-	answer, err := s.forward(ctx, req.GetAppId(), http.MethodPost, target.Target{Path: sendPath}, body)
+	c := call{
+		appID: req.GetAppId(), method: http.MethodPost, target: target.Target{Path: sendPath}, body: body, key: req.GetIdempotencyKey(),
+	}
+	if c.endpoint, err = s.forwarder.Admit(c.method, c.target); err != nil {
+		return nil, err
+	}
+	answer, err := s.forward(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -86,17 +104,59 @@ func (s *Server) SendCustomerServiceMessage(
 	return &apiproxyv1.SendCustomerServiceMessageResponse{Errcode: answer.GetErrcode(), Errmsg: answer.GetErrmsg()}, nil
 }
 
-func (s *Server) forward(ctx context.Context, appID, method string, t target.Target, body []byte) (*apiproxyv1.CallResponse, error) {
+// call is a call of either method.
+type call struct {
+	endpoint endpoint.Endpoint
+	appID    string
+	method   string
+	target   target.Target
+	body     []byte
+	key      string // the caller's idempotency key, or empty
+}
+
+// forward makes a call, at most once where it carries a key.
+func (s *Server) forward(ctx context.Context, c call) (*apiproxyv1.CallResponse, error) {
+	if err := checkKey(c.key); err != nil {
+		return nil, err
+	}
+	// What is safe to repeat needs no record, and many of its answers, such as tickets (jsapi_ticket) and
+	// followers' data, must not lie in Redis.
+	if c.key == "" || c.endpoint.Repeat {
+		resp, err := s.send(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return resp, nil
+	}
+	return s.once(ctx, c)
+}
+
+// send makes a call. When WeChat's verdict is known and its body cannot be carried, both the answer
+// without the body and an error are there.
+func (s *Server) send(ctx context.Context, c call) (*apiproxyv1.CallResponse, error) {
 	header := http.Header{"Accept-Encoding": {"identity"}, "User-Agent": nil}
-	if len(body) > 0 {
+	if len(c.body) > 0 {
 		header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	answer, err := s.forwarder.Do(ctx, forward.Call{AppID: appID, Method: method, Target: t, Header: header, Body: spool.Bytes(body)})
+	answer, err := s.forwarder.Do(ctx, forward.Call{AppID: c.appID, Method: c.method, Target: c.target, Header: header, Body: spool.Bytes(c.body)})
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	resp := &apiproxyv1.CallResponse{
+		HttpStatus:  int32(answer.Status), //nolint:gosec // net/http bounds a status to three digits.
+		ContentType: validUTF8(answer.Header.Get("Content-Type")),
+		Errcode:     int32(answer.Code), //nolint:gosec // WeChat's codes have at most seven digits.
+		Errmsg:      validUTF8(answer.Message),
+	}
+	resp.Body, err = read(ctx, answer.Body)
+	resp.BodyOmitted = err != nil
+	return resp, err
+}
+
+// read reads the body of an answer.
+func read(ctx context.Context, body io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("read answer: %w", ctx.Err())
@@ -105,13 +165,7 @@ func (s *Server) forward(ctx context.Context, appID, method string, t target.Tar
 	case len(content) > maxAnswer:
 		return nil, fault.New(fault.Invalid, "WeChat's answer is longer than %d bytes, which Call cannot carry; use the HTTP pass-through", maxAnswer)
 	}
-	return &apiproxyv1.CallResponse{
-		HttpStatus:  int32(answer.Status), //nolint:gosec // net/http bounds a status to three digits.
-		ContentType: validUTF8(answer.Header.Get("Content-Type")),
-		Body:        content,
-		Errcode:     int32(answer.Code), //nolint:gosec // WeChat's codes have at most seven digits.
-		Errmsg:      validUTF8(answer.Message),
-	}, nil
+	return content, nil
 }
 
 var errAnswerCut = errors.New("answer ended early")

@@ -111,6 +111,9 @@ func judge(answer *apiproxyv1.CallResponse, err error, attempts, unknown int) ve
 		case fault.Unavailable, fault.Throttled:
 			return verdict{outcome: outcomeFailed, again: true, after: max(pause, fault.RetryAfter(err)), reason: err}
 		case fault.Deadline:
+			if after := fault.RetryAfter(err); after > 0 { // The proxy is still at it.
+				return verdict{outcome: outcomeFailed, again: true, after: after, reason: err}
+			}
 			return verdict{outcome: outcomeUnknown, again: unknown+1 < maxUnknown, after: pause, reason: err}
 		default:
 			return verdict{outcome: outcomeFailed, reason: err}

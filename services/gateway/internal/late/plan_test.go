@@ -43,6 +43,7 @@ func TestJudge(t *testing.T) {
 		"a code of tomorrow's":     {says(99999), nil, 0, 0, want{outcomeRefused, false, 0}},
 		"proxy away":               {nil, fault.New(fault.Unavailable, "away"), 0, 0, want{outcomeFailed, true, firstPause}},
 		"proxy says when":          {nil, fault.New(fault.Throttled, "slow down").WithRetryAfter(7 * time.Second), 0, 0, want{outcomeFailed, true, 7 * time.Second}},
+		"the proxy is still at it": {nil, fault.New(fault.Deadline, "ask again").WithRetryAfter(time.Second), 5, 2, want{outcomeFailed, true, time.Second}},
 		"nobody knows":             {nil, fault.New(fault.Deadline, "no answer"), 0, 0, want{outcomeUnknown, true, firstPause}},
 		"nobody knows, third time": {nil, fault.New(fault.Deadline, "no answer"), 2, 2, want{outcomeUnknown, false, 4 * firstPause}},
 		"secret rejected":          {nil, fault.New(fault.Precondition, "AppSecret"), 0, 0, want{outcomeFailed, false, 0}},
