@@ -87,11 +87,13 @@ func NewSecret(value string) Secret { return Secret{value: value} }
 
 // ReadSecret reads a secret from its file. The line end that editors add is cut; an empty file is an
 // error. what names the setting in errors.
-func ReadSecret(what, path string) (Secret, error) {
+func ReadSecret(what, path string) (Secret, error) { return readSecret(what, path, ReadFile) }
+
+func readSecret(what, path string, read func(string) ([]byte, error)) (Secret, error) {
 	if path == "" {
 		return Secret{}, fmt.Errorf("%s: not set; it names the file that holds the secret", what)
 	}
-	data, err := ReadFile(path)
+	data, err := read(path)
 	if err != nil {
 		return Secret{}, fmt.Errorf("%s: %w", what, err)
 	}

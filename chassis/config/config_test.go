@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/wxstack/wxstack/chassis/config"
 )
 
@@ -126,65 +124,6 @@ func TestSecretNeverPrints(t *testing.T) {
 		if strings.Contains(shown, "s3cret") {
 			t.Errorf("shown: %s", shown)
 		}
-	}
-}
-
-func TestWatchSeesEveryWayThatFilesAreReplaced(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "rules.yaml")
-	write := func(p, content string) {
-		if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	steps := []struct {
-		name   string
-		change func()
-	}{
-		{"written in place", func() { write(path, "1") }},
-		{"renamed over", func() {
-			write(path+".new", "2")
-			if err := os.Rename(path+".new", path); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		{"removed and made again", func() {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-			write(path, "3")
-		}},
-	}
-	write(path, "0")
-	changed := make(chan string, 100)
-	done := make(chan error, 1)
-	go func() {
-		done <- config.Watch(t.Context(), path, func() {
-			content, _ := os.ReadFile(path)
-			changed <- string(content)
-		})
-	}()
-	// The watcher needs a moment to be set up: the first change is repeated until it is seen.
-	for i := 0; ; i++ {
-		write(path, fmt.Sprint("warm-up ", i))
-		if _, ok := tryReceive(changed); ok {
-			break
-		}
-	}
-	var seen []string
-	for _, step := range steps {
-		step.change()
-		want, _ := os.ReadFile(path)
-		for got := range changed {
-			if got == string(want) {
-				seen = append(seen, step.name)
-				break
-			}
-		}
-	}
-	if diff := cmp.Diff([]string{"written in place", "renamed over", "removed and made again"}, seen); diff != "" {
-		t.Error(diff)
 	}
 }
 

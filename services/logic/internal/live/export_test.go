@@ -1,6 +1,7 @@
 package live
 
-import "context"
-
-// Follow is Run without the notices of the operating system, which do not reach into a bubble.
-func (r *Rules) Follow(ctx context.Context, changed <-chan struct{}) { r.follow(ctx, changed) }
+// Look lets a change take effect without Run's waiting.
+func (r *Rules) Look() {
+	for r.live.Look(r.changed) { //nolint:revive // it has to settle.
+	}
+}

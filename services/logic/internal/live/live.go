@@ -4,13 +4,8 @@ package live
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,32 +25,21 @@ type Source struct {
 }
 
 // Load reads the rules once.
-func (s Source) Load() (*route.Router, error) {
-	data, err := s.read()
-	if err != nil {
-		return nil, err
-	}
+func (s Source) Load() (*route.Router, error) { return s.load(&config.Files{}) }
 
-	return s.compile(data)
-}
-
-func (s Source) read() ([]byte, error) {
+func (s Source) load(files *config.Files) (*route.Router, error) {
 	if s.Path == "" {
-		return s.BuiltIn, nil
+		return s.compile("built-in rules", s.BuiltIn)
 	}
-	data, err := config.ReadFile(s.Path)
+	data, err := files.Read(s.Path)
 	if err != nil {
 		return nil, fmt.Errorf("rule file (WX_RULES_FILE): %w", err)
 	}
 
-	return data, nil
+	return s.compile(s.Path, data)
 }
 
-func (s Source) compile(data []byte) (*route.Router, error) {
-	name := s.Path
-	if name == "" {
-		name = "built-in rules"
-	}
+func (s Source) compile(name string, data []byte) (*route.Router, error) {
 	rules, err := rule.Load(name, data)
 	if err != nil {
 		return nil, fmt.Errorf("rule file (WX_RULES_FILE): %w", err)
@@ -70,10 +54,7 @@ type Rules struct {
 	log     *slog.Logger
 	health  *telemetry.Component
 	metrics metrics
-	current atomic.Pointer[route.Router]
-	// seen identifies what the last reading found, so that an unchanged file is neither compiled nor
-	// reported again. Only Run's goroutine uses it after Open.
-	seen string
+	live    *config.Live[*route.Router]
 }
 
 type metrics struct {
@@ -102,112 +83,39 @@ func Open(source Source, tel *telemetry.Telemetry) (*Rules, error) {
 			}, []string{"outcome"})),
 		},
 	}
-	data, err := source.read()
-	if err != nil {
-		return nil, err
-	}
-	router, err := source.compile(data)
-	if err != nil {
+	var err error
+	if r.live, err = config.NewLive(source.load); err != nil {
 		return nil, err
 	}
 	r.health = tel.Health.Component("rules")
-	r.seen = fingerprint(data)
-	r.adopt(router)
+	r.adopt(r.Current())
 
 	return r, nil
 }
 
 // Current returns the rules in force.
-func (r *Rules) Current() *route.Router { return r.current.Load() }
-
-// lookInterval is how often the file is looked at even when the system reports no change: network
-// volumes and the bind mounts of desktop container engines report none.
-const lookInterval = 2 * time.Second
+func (r *Rules) Current() *route.Router { return r.live.Current() }
 
 // Run follows the changes of the rule file until ctx is done.
-func (r *Rules) Run(ctx context.Context) error {
-	if r.source.Path == "" {
-		<-ctx.Done()
+func (r *Rules) Run(ctx context.Context) error { return r.live.Run(ctx, r.log, r.changed) }
 
-		return nil
-	}
-	changed := make(chan struct{}, 1)
-	notify := func() {
-		select {
-		case changed <- struct{}{}:
-		default: // one look is due already.
-		}
-	}
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		if err := config.Watch(ctx, r.source.Path, notify); err != nil {
-			r.log.Warn("changes of the rule file are found by looking only", "interval", lookInterval.String(), "error", err)
-		}
-	})
-	defer watching.Wait()
-	r.follow(ctx, changed)
-
-	return nil
-}
-
-func (r *Rules) follow(ctx context.Context, changed <-chan struct{}) {
-	look := time.NewTicker(lookInterval)
-	defer look.Stop()
-	for {
-		r.reload()
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-look.C:
-		}
-	}
-}
-
-// reload puts the file's rules in force if it has changed and is right.
-func (r *Rules) reload() {
-	data, err := r.source.read()
+// changed is told the rules that are in force now, or why the old ones stay.
+func (r *Rules) changed(router *route.Router, err error) {
 	if err != nil {
-		r.refuse("unreadable: "+err.Error(), err)
+		err = fmt.Errorf("the old rules stay in force: %w", err)
+		r.log.Warn("rule file refused", "error", err)
+		r.metrics.reloads.WithLabelValues("refused").Inc()
+		r.health.Report(err)
 
 		return
 	}
-	now := fingerprint(data)
-	if now == r.seen {
-		return
-	}
-	router, err := r.source.compile(data)
-	if err != nil {
-		r.refuse(now, err)
-
-		return
-	}
-	r.seen = now
 	r.adopt(router)
 	r.metrics.reloads.WithLabelValues("loaded").Inc()
 	r.log.Info("new rules in force", "file", r.source.Path, "rules", router.Len())
 }
 
-func (r *Rules) refuse(seen string, err error) {
-	if seen == r.seen {
-		return
-	}
-	r.seen = seen
-	err = fmt.Errorf("the old rules stay in force: %w", err)
-	r.log.Warn("rule file refused", "error", err)
-	r.metrics.reloads.WithLabelValues("refused").Inc()
-	r.health.Report(err)
-}
-
 func (r *Rules) adopt(router *route.Router) {
-	r.current.Store(router)
 	r.metrics.loaded.SetToCurrentTime()
 	r.metrics.active.Set(float64(router.Len()))
 	r.health.Report(nil)
-}
-
-func fingerprint(data []byte) string {
-	sum := sha256.Sum256(data)
-
-	return hex.EncodeToString(sum[:])
 }

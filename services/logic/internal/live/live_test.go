@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -57,53 +56,41 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestFollow lets the file go through all that can happen to it. The system's own notices do not
-// reach into the bubble, so this is also the test of finding changes by looking.
-func TestFollow(t *testing.T) {
+// TestChanges lets the file go through all that can happen to it.
+func TestChanges(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
 	write(t, path, first)
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		tel := telemetry.ForTest(&log)
-		rules, err := live.Open(live.Source{Path: path}, tel)
-		if err != nil {
-			t.Fatal(err)
+	var log bytes.Buffer
+	tel := telemetry.ForTest(&log)
+	rules, err := live.Open(live.Source{Path: path}, tel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name   string
+		change func()
+		rule   string
+		status string
+	}{
+		{"nothing", func() {}, "first", "ready"},
+		{"wrong", func() { write(t, path, wrong) }, "first", "degraded"},
+		{"still wrong", func() {}, "first", "degraded"},
+		{"back as it was", func() { write(t, path, first) }, "first", "ready"},
+		{"gone", func() { _ = os.Remove(path) }, "first", "degraded"},
+		{"new", func() { write(t, path, second) }, "second", "ready"},
+	}
+	for _, step := range steps {
+		step.change()
+		rules.Look()
+		report, ready := tel.Health.Report()
+		if got := inForce(rules); got != step.rule || report.Status != step.status || !ready {
+			t.Errorf("%s: want rule %s and %s, got %s and %+v", step.name, step.rule, step.status, got, report)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			rules.Follow(ctx, nil)
-		}()
-		steps := []struct {
-			name   string
-			change func()
-			rule   string
-			status string
-		}{
-			{"nothing", func() {}, "first", "ready"},
-			{"wrong", func() { write(t, path, wrong) }, "first", "degraded"},
-			{"still wrong", func() {}, "first", "degraded"},
-			{"back as it was", func() { write(t, path, first) }, "first", "ready"},
-			{"gone", func() { _ = os.Remove(path) }, "first", "degraded"},
-			{"new", func() { write(t, path, second) }, "second", "ready"},
-		}
-		for _, step := range steps {
-			step.change()
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			report, ready := tel.Health.Report()
-			if got := inForce(rules); got != step.rule || report.Status != step.status || !ready {
-				t.Errorf("%s: want rule %s and %s, got %s and %+v", step.name, step.rule, step.status, got, report)
-			}
-		}
-		cancel()
-		<-stopped
-		if got := strings.Count(log.String(), "rule file refused"); got != 2 {
-			t.Errorf("each wrong state is told once: want 2 lines, got %d", got)
-		}
-	})
+	}
+	if got := strings.Count(log.String(), "rule file refused"); got != 2 {
+		t.Errorf("each wrong state is told once: want 2 lines, got %d", got)
+	}
 }
 
 // TestRun finds a change by the system's notice, well before it would look by itself.
