@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -273,5 +274,24 @@ func TestTakenPortIsAnError(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	if _, err := New(Options{Addr: listener.Addr().String()}); err == nil || !strings.Contains(err.Error(), "free the port") {
 		t.Errorf("error = %v", err)
+	}
+}
+
+// TestPushesComeFromAListedAddress lets a server that goes by getcallbackip be tried: inbound.md section 8.
+func TestPushesComeFromAListedAddress(t *testing.T) {
+	t.Parallel()
+	callers := make(chan string, 1)
+	platform := startAccount(t, ModePlain, func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		callers <- host
+		_, _ = io.WriteString(w, "success")
+	})
+	if _, err := platform.Push(t.Context(), Push{Content: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	caller := <-callers
+	list, _ := api(t, platform, http.MethodGet, "/cgi-bin/getcallbackip", withToken(stableToken(t, platform)), "")["ip_list"].([]any)
+	if !slices.Contains(list, any(caller)) {
+		t.Errorf("the push came from %s, the list is %v", caller, list)
 	}
 }

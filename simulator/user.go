@@ -1,6 +1,9 @@
 package simulator
 
-import "slices"
+import (
+	"net"
+	"slices"
+)
 
 // userInfo is the answer of 获取用户基本信息. Nickname and avatar are no longer given
 // by WeChat since the end of 2021.
@@ -53,7 +56,23 @@ func (p *Platform) listUsers(r *apiRequest) apiAnswer {
 }
 
 // getCallbackIP serves GET /cgi-bin/getcallbackip and its sister for the API hosts.
-// The addresses are from the block for documentation (RFC 5737).
+// The first entries are examples from the blocks for documentation (RFC 5737), the
+// others the addresses of this host, from which the simulator's own pushes come.
 func (p *Platform) getCallbackIP(_ *apiRequest) apiAnswer {
-	return answer(map[string]any{"ip_list": []string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}})
+	list := append([]string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}, ownAddresses()...)
+
+	return answer(map[string]any{"ip_list": list})
+}
+
+// ownAddresses returns the addresses of this host, as far as the system tells.
+func ownAddresses() []string {
+	interfaces, _ := net.InterfaceAddrs() // without them only the examples remain.
+	var list []string
+	for _, one := range interfaces {
+		if network, ok := one.(*net.IPNet); ok && !network.IP.IsLinkLocalUnicast() {
+			list = append(list, network.IP.String())
+		}
+	}
+
+	return list
 }

@@ -77,6 +77,20 @@ func DecodeYAML(name string, data []byte, target any) error {
 	return fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
 }
 
+// Line returns the line, from 1, of the value that place names in a YAML document, such as accounts[1].kind,
+// or of the nearest thing above it that is there. It is 0 if there is none.
+func Line(data []byte, place string) int {
+	for place != "" {
+		if path, err := yaml.PathString("$." + place); err == nil {
+			if node, err := path.ReadNode(bytes.NewReader(data)); err == nil {
+				return node.GetToken().Position.Line
+			}
+		}
+		place = place[:max(0, strings.LastIndexAny(place, ".["))]
+	}
+	return 0
+}
+
 const redacted = "[redacted]"
 
 // Secret is a value that no print, log or encoder shows. Only Reveal gives it away.

@@ -127,6 +127,22 @@ func TestSecretNeverPrints(t *testing.T) {
 	}
 }
 
+func TestLineFindsTheValueOrWhatIsAboveIt(t *testing.T) {
+	t.Parallel()
+	const document = "# first\naccounts:\n  - app_id: wx1\n    kind: service\n  - {app_id: wx2}\n"
+	for place, want := range map[string]int{
+		"accounts[0].kind": 4, "accounts[0].app_id": 3, "accounts[1].app_id": 5, "accounts[1].kind": 5,
+		"accounts[2].kind": 3, "none": 0, "": 0, "[[": 0,
+	} {
+		if got := config.Line([]byte(document), place); got != want {
+			t.Errorf("Line(%q) = %d, want %d", place, got, want)
+		}
+	}
+	if got := config.Line([]byte("\t: ["), "accounts"); got != 0 {
+		t.Errorf("in what is no YAML: %d", got)
+	}
+}
+
 func FuzzDecodeYAML(f *testing.F) {
 	f.Add([]byte("name: a\nitems:\n  - id: 1\n"))
 	f.Add([]byte("a: &a [*a]"))

@@ -166,11 +166,22 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// Fault is one thing that is wrong with a file.
+type Fault struct {
+	// Place is the path of the value in the file, such as accounts[1].kind. If the
+	// value is missing, nothing stands there.
+	Place string
+	// Reason says what is wrong, and the remedy.
+	Reason string
+}
+
+func (f Fault) Error() string { return f.Place + ": " + f.Reason }
+
 // Validate checks a file to which the defaults have been applied and returns all
-// its faults joined, each with its place in the file and the rule.
+// its faults joined; each is a Fault.
 func (f File) Validate() error {
 	if len(f.Accounts) == 0 {
-		return errors.New("accounts: the list is empty, at least one account is required")
+		return Fault{"accounts", "the list is empty, at least one account is required"}
 	}
 	v := validator{}
 	for i, a := range f.Accounts {
@@ -193,13 +204,13 @@ func (f File) Find(appID string) (Account, bool) {
 	return f.Accounts[i], true
 }
 
-// RefuseDevelopment returns an error if the file contains the development account,
+// RefuseDevelopment returns a Fault if the file contains the development account,
 // whose secrets everybody knows. Production deployments call it.
 func (f File) RefuseDevelopment() error {
 	for i, a := range f.Accounts {
 		if a.AppID == DevelopmentAppID || a.OriginalID == DevelopmentOriginalID {
-			return fmt.Errorf("accounts[%d]: this is the development account %s, whose secrets are public; "+
-				"production needs an account of your own", i, DevelopmentAppID)
+			return Fault{"accounts[" + strconv.Itoa(i) + "]", "this is the development account " + DevelopmentAppID +
+				", whose secrets are public; production needs an account of your own"}
 		}
 	}
 
@@ -213,7 +224,7 @@ type validator struct {
 }
 
 func (v *validator) faultf(key, format string, args ...any) {
-	v.faults = append(v.faults, fmt.Errorf("%s%s: %s", v.prefix, key, fmt.Sprintf(format, args...)))
+	v.faults = append(v.faults, Fault{v.prefix + key, fmt.Sprintf(format, args...)})
 }
 
 func (v *validator) account(a Account) {
