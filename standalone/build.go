@@ -144,8 +144,8 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("logic", h.logic)
 
 	h.gateway, err = gateway.New(ctx, gateway.Config{
-		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(),
-		APIProxyAddr: h.proxy.GRPCAddr(), Redis: redis,
+		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), APIProxyAddr: h.proxy.GRPCAddr(), Redis: redis,
+		AllowOnlyWeChat: cfg.AllowOnlyWeChat, TrustedProxies: cfg.TrustedProxies,
 	}, tel.For("gateway"))
 	if err != nil {
 		return fmt.Errorf("gateway (--gateway-addr): %w", err)

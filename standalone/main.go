@@ -39,6 +39,9 @@ type settings struct {
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
 	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
 	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`
+
+	AllowOnlyWeChat bool     `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Let the gateway refuse callers whose address is not on WeChat's list; that of the simulator has this machine's addresses."`
+	TrustedProxies  []string `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front of the gateway, whose X-Forwarded-For is believed."`
 }
 
 // Check reads the files that the settings name.

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,6 +26,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/allowlist"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
@@ -46,6 +48,8 @@ type Config struct {
 	APIProxyAddr    string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
 	TimestampWindow time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
 	BodyLimit       int64         `name:"body-limit" env:"GATEWAY_BODY_LIMIT" default:"1048576" help:"Greatest length of a push in bytes; WeChat's have a few thousand."`
+	AllowOnlyWeChat bool          `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Refuse callers whose address is not on WeChat's own list of those it calls from. The list comes through api-proxy; without a fresh one everybody may call. Behind a proxy set GATEWAY_TRUSTED_PROXIES too."`
+	TrustedProxies  []string      `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front, comma-separated, whose X-Forwarded-For is believed."`
 
 	Redis redisconn.Config `embed:""`
 	TLS   rpc.TLS          `embed:""`
@@ -54,7 +58,16 @@ type Config struct {
 // Check reads the files that the settings name and returns everything that is wrong.
 func (c *Config) Check() error {
 	_, err := accounts.Load(c.AccountsFile, c.Production)
-	return errors.Join(err, c.checkLimits(), c.Redis.Check(), c.TLS.Check())
+	_, proxiesErr := c.trustedProxies()
+	return errors.Join(err, c.checkLimits(), proxiesErr, c.Redis.Check(), c.TLS.Check())
+}
+
+func (c *Config) trustedProxies() ([]netip.Prefix, error) {
+	ranges, err := allowlist.ParseRanges(c.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("GATEWAY_TRUSTED_PROXIES: %w", err)
+	}
+	return ranges, nil
 }
 
 func (c *Config) checkLimits() error {
@@ -76,27 +89,35 @@ type Service struct {
 	redis    redis.UniversalClient
 	logic    *grpc.ClientConn
 	proxy    *grpc.ClientConn
+	accounts *accounts.Live
+	// callers is nil unless only WeChat may call.
+	callers *allowlist.Keeper
 }
 
 // New reads the accounts and binds the listener. Redis and logic are connected to when Run runs; neither
 // has to be there.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
-	directory, err := accounts.Load(cfg.AccountsFile, cfg.Production)
-	if err != nil {
-		return nil, err
-	}
 	if err := cfg.checkLimits(); err != nil {
 		return nil, err
 	}
 	s := &Service{log: tel.Log, health: tel.Health}
+	var err error
+	if s.accounts, err = accounts.Open(cfg.AccountsFile, cfg.Production, tel); err != nil {
+		return nil, err
+	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, err
 	}
 	if s.logic, err = rpc.Dial(cfg.LogicAddr, tel, cfg.TLS, rpc.IfUnavailable); err != nil {
-		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.redis.Close())
+		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.close())
 	}
 	if s.proxy, err = rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never); err != nil {
-		return nil, errors.Join(fmt.Errorf("API_PROXY_ADDR: %w", err), s.logic.Close(), s.redis.Close())
+		return nil, errors.Join(fmt.Errorf("API_PROXY_ADDR: %w", err), s.close())
+	}
+	apiProxy := apiproxyv1.NewApiProxyServiceClient(s.proxy)
+	callers, err := s.allowOnlyWeChat(cfg, apiProxy, tel)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	var listen net.ListenConfig
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
@@ -106,11 +127,12 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	s.replier = replier.New(s.logic)
 	owner, asker := rand.Text(), late.NewAsker(s.replier, tel.Log)
 	s.courier = late.New(late.Options{
-		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiproxyv1.NewApiProxyServiceClient(s.proxy), Owner: owner,
-		Accounts: directory.AppIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
+		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiProxy, Owner: owner,
+		Accounts: s.appIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
 	})
 	s.handler = callback.New(callback.Options{
-		Accounts:        directory,
+		Accounts:        s.accounts.Current,
+		Callers:         callers,
 		Deduper:         s.window,
 		Asker:           asker,
 		Late:            s.courier,
@@ -122,6 +144,21 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	})
 	return s, nil
 }
+
+// allowOnlyWeChat returns the check of where requests come from, nil if the settings ask for none.
+func (s *Service) allowOnlyWeChat(
+	cfg Config, apiProxy apiproxyv1.ApiProxyServiceClient, tel *telemetry.Telemetry,
+) (func(*http.Request) error, error) {
+	trusted, err := cfg.trustedProxies()
+	if err != nil || !cfg.AllowOnlyWeChat {
+		return nil, err
+	}
+	s.callers = allowlist.NewKeeper(allowlist.FromWeChat(apiProxy, s.appIDs), tel)
+	return allowlist.NewGuard(s.callers.List, trusted).Check, nil
+}
+
+// appIDs lists the accounts in force.
+func (s *Service) appIDs() []string { return s.accounts.Current().AppIDs() }
 
 func withDefault[T comparable](value, otherwise T) T {
 	var zero T
@@ -138,6 +175,10 @@ func (s *Service) Addr() string { return s.listener.Addr().String() }
 // the computations that later deliveries to other replicas will ask for, and closes its connections.
 func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.log)
+	group.Add("accounts", s.accounts)
+	if s.callers != nil {
+		group.Add("callback-addresses", s.callers)
+	}
 	group.Add("redis", s.window)
 	group.Add("logic", lifecycle.Func(func(ctx context.Context) error {
 		return s.replier.Watch(ctx, s.health.Component("logic").Report)
@@ -150,7 +191,13 @@ func (s *Service) Run(ctx context.Context) error {
 
 // close closes what Run doesn't.
 func (s *Service) close() error {
-	return errors.Join(s.logic.Close(), s.proxy.Close(), s.redis.Close())
+	errs := []error{s.redis.Close()}
+	for _, conn := range []*grpc.ClientConn{s.logic, s.proxy} {
+		if conn != nil {
+			errs = append(errs, conn.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // The limits of the HTTP server. WeChat sends a push in one packet or a few.

@@ -386,7 +386,7 @@ func onPipes(t *testing.T, replier late.Replier, do func(t *testing.T, p *pipes)
 			Store: late.NewMemory(), Asker: asker, Accounts: directory.AppIDs, Log: log, Metrics: metrics,
 		})
 		s.handler = callback.New(callback.Options{
-			Accounts: directory, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Asker: asker, Late: s.courier,
+			Accounts: func() *accounts.Directory { return directory }, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Asker: asker, Late: s.courier,
 			TimestampWindow: defaultTimestampWindow, BodyLimit: defaultBodyLimit, Log: log, Metrics: metrics,
 		})
 		ctx, cancel := context.WithCancel(t.Context())

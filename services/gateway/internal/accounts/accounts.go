@@ -5,7 +5,6 @@ package accounts
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/wxstack/wxstack/chassis/config"
@@ -18,6 +17,8 @@ import (
 type Account struct {
 	// AppID is the account's id in APIs and in the callback URL.
 	AppID string
+	// OriginalID (原始ID, gh_…) is the account's id in pushes, their ToUserName.
+	OriginalID string
 	// Encryption is the mode (消息加解密方式) that the console shows for the account.
 	Encryption account.Encryption
 	// LateAnswer says what becomes of an answer that comes after the last delivery.
@@ -55,63 +56,140 @@ func (a *Account) Open(sign, timestamp, nonce, encrypted string) ([]byte, *msgcr
 	return nil, nil, refused
 }
 
-// Directory finds accounts by AppID.
+// Directory finds accounts. It never changes: a request goes on with the one it began with.
 type Directory struct {
-	accounts map[string]*Account
-	only     *Account
+	accounts []*Account // in the order of the file
+	byAppID  map[string]*Account
+	// byOriginalID has the same accounts.
+	byOriginalID map[string]*Account
+}
+
+func newDirectory(all []*Account) *Directory {
+	d := &Directory{
+		accounts:     all,
+		byAppID:      make(map[string]*Account, len(all)),
+		byOriginalID: make(map[string]*Account, len(all)),
+	}
+	for _, a := range all {
+		d.byAppID[a.AppID], d.byOriginalID[a.OriginalID] = a, a
+	}
+	return d
 }
 
 // Find returns the account with that AppID.
 func (d *Directory) Find(appID string) (*Account, bool) {
-	a, ok := d.accounts[appID]
+	a, ok := d.byAppID[appID]
 	return a, ok
 }
 
-// Only returns the account if there is exactly one.
-func (d *Directory) Only() (*Account, bool) { return d.only, d.only != nil }
+// FindByAddress returns the account that a push names: by its original id as ToUserName or, in a push of a
+// third-party platform (第三方平台) to itself, by its AppID as AppId.
+func (d *Directory) FindByAddress(address string) (*Account, bool) {
+	if a, ok := d.byOriginalID[address]; ok {
+		return a, true
+	}
+	return d.Find(address)
+}
 
-// AppIDs lists all accounts.
-func (d *Directory) AppIDs() []string { return slices.Collect(maps.Keys(d.accounts)) }
+// Only returns the account if there is exactly one.
+func (d *Directory) Only() (*Account, bool) {
+	if len(d.accounts) != 1 {
+		return nil, false
+	}
+	return d.accounts[0], true
+}
+
+// Verifying returns the first account under whose Token sign is the signature over timestamp and nonce.
+func (d *Directory) Verifying(sign, timestamp, nonce string) (*Account, bool) {
+	i := slices.IndexFunc(d.accounts, func(a *Account) bool { return a.Verify(sign, timestamp, nonce) })
+	if i < 0 {
+		return nil, false
+	}
+	return d.accounts[i], true
+}
+
+// AppIDs returns the AppIDs of all accounts in the order of the file.
+func (d *Directory) AppIDs() []string {
+	ids := make([]string, 0, len(d.accounts))
+	for _, a := range d.accounts {
+		ids = append(ids, a.AppID)
+	}
+	return ids
+}
 
 // Load reads the accounts file and the secrets it names. In production the development account and its
 // secrets, which everybody knows, are refused. The error tells everything that is wrong.
 func Load(path string, production bool) (*Directory, error) {
-	if path == "" {
+	return loader{path: path, production: production}.load(&config.Files{})
+}
+
+// loader reads an accounts file.
+type loader struct {
+	path       string
+	production bool
+}
+
+func (l loader) load(files *config.Files) (*Directory, error) {
+	if l.path == "" {
 		return nil, errors.New("WX_ACCOUNTS_FILE is not set: it names the YAML file that lists the Official Accounts (公众号) to serve")
 	}
+	data, err := files.Read(l.path)
+	if err != nil {
+		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %w", err)
+	}
 	var file account.File
-	if err := config.ReadYAML(path, &file); err != nil {
+	if err := config.DecodeYAML(l.path, data, &file); err != nil {
 		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %w", err)
 	}
 	file.ApplyDefaults()
-	if err := file.Validate(); err != nil {
-		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %s: %w", path, err)
+	if err := l.check(file); err != nil {
+		return nil, l.located(data, err)
 	}
-	if production {
-		if err := file.RefuseDevelopment(); err != nil {
-			return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %s: %w", path, err)
-		}
-	}
-	d := &Directory{accounts: make(map[string]*Account, len(file.Accounts))}
+	all := make([]*Account, 0, len(file.Accounts))
 	var faults []error
-	for _, entry := range file.Accounts {
-		a, err := open(entry, production)
+	for i, entry := range file.Accounts {
+		a, err := open(files, entry, l.production)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("WX_ACCOUNTS_FILE: %s: account %s: %w", path, entry.AppID, err))
+			fault := account.Fault{Place: fmt.Sprintf("accounts[%d]", i), Reason: "account " + entry.AppID + ": " + err.Error()}
+			faults = append(faults, fault)
 			continue
 		}
-		d.accounts[a.AppID] = a
-		d.only = a
+		all = append(all, a)
 	}
-	if len(d.accounts) != 1 {
-		d.only = nil
+	if err := errors.Join(faults...); err != nil {
+		return nil, l.located(data, err)
 	}
-	return d, errors.Join(faults...)
+	return newDirectory(all), nil
+}
+
+func (l loader) check(file account.File) error {
+	if err := file.Validate(); err != nil {
+		return err
+	}
+	if l.production {
+		return file.RefuseDevelopment()
+	}
+	return nil
+}
+
+// located adds the file and the line to each fault of an accounts file.
+func (l loader) located(data []byte, err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it takes the tree apart, level by level.
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, l.located(data, one))
+		}
+		return errors.Join(all...)
+	}
+	if fault, ok := errors.AsType[account.Fault](err); ok {
+		return fmt.Errorf("WX_ACCOUNTS_FILE: %s:%d: %w", l.path, config.Line(data, fault.Place), fault)
+	}
+	return fmt.Errorf("WX_ACCOUNTS_FILE: %s: %w", l.path, err)
 }
 
 // open reads the secrets of one account.
-func open(entry account.Account, production bool) (*Account, error) {
-	tokens, err := secrets("callback_token_file", entry.CallbackTokenFile, entry.PreviousCallbackTokenFile)
+func open(files *config.Files, entry account.Account, production bool) (*Account, error) {
+	tokens, err := secrets(files, "callback_token_file", entry.CallbackTokenFile, entry.PreviousCallbackTokenFile)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +197,13 @@ func open(entry account.Account, production bool) (*Account, error) {
 		return nil, errors.New("callback_token_file: it holds the development Token, which is public; " +
 			"choose one of your own in the console (基本配置, 令牌)")
 	}
-	a := &Account{AppID: entry.AppID, Encryption: entry.Encryption, LateAnswer: entry.LateAnswer, tokens: tokens}
+	a := &Account{
+		AppID: entry.AppID, OriginalID: entry.OriginalID, Encryption: entry.Encryption, LateAnswer: entry.LateAnswer, tokens: tokens,
+	}
 	if entry.Encryption == account.EncryptionPlain {
 		return a, nil
 	}
-	keys, err := secrets("encoding_aes_key_file", entry.EncodingAESKeyFile, entry.PreviousEncodingAESKeyFile)
+	keys, err := secrets(files, "encoding_aes_key_file", entry.EncodingAESKeyFile, entry.PreviousEncodingAESKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w (encryption is %s; plain needs none)", err, entry.Encryption)
 	}
@@ -140,15 +220,15 @@ func open(entry account.Account, production bool) (*Account, error) {
 }
 
 // secrets reads the current secret and, if it is configured, the previous one.
-func secrets(field, current, previous string) ([]config.Secret, error) {
-	first, err := config.ReadSecret(field, current)
+func secrets(files *config.Files, field, current, previous string) ([]config.Secret, error) {
+	first, err := files.ReadSecret(field, current)
 	if err != nil {
 		return nil, err
 	}
 	if previous == "" {
 		return []config.Secret{first}, nil
 	}
-	second, err := config.ReadSecret("previous_"+field, previous)
+	second, err := files.ReadSecret("previous_"+field, previous)
 	if err != nil {
 		return nil, err
 	}

@@ -26,12 +26,16 @@ import (
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
-// Options are what a Handler needs. All fields are required.
+// Options are what a Handler needs. All fields but Callers are required.
 type Options struct {
-	Accounts *accounts.Directory
-	Deduper  Deduper
-	Asker    *late.Asker
-	Late     Late
+	// Accounts returns the accounts in force, which change while the process runs. A request asks once.
+	Accounts func() *accounts.Directory
+	// Callers returns why a request cannot come from WeChat, judging by where it comes from, or nil. Without
+	// it anybody may call, and has to prove to be WeChat by the signature alone.
+	Callers func(*http.Request) error
+	Deduper Deduper
+	Asker   *late.Asker
+	Late    Late
 	// Owner names this replica among all.
 	Owner string
 	// TimestampWindow is how far a push's timestamp may be off this server's clock.
@@ -42,15 +46,18 @@ type Options struct {
 	Metrics   *prometheus.Registry
 }
 
-// Handler serves the callback URLs /wx/{app_id}, and /wx when there is exactly one account.
+// Handler serves the callback URLs /wx/{app_id}, and /wx, where a push itself says whose it is.
 type Handler struct {
-	accounts  *accounts.Directory
+	accounts  func() *accounts.Directory
+	callers   func(*http.Request) error
 	window    time.Duration
 	bodyLimit int64
 	log       *slog.Logger
 	metrics   *metrics
 	flights   *flights
 	warnings  throttle
+	// misaddressed are warnings about another thing, which those about strangers must not drown.
+	misaddressed throttle
 }
 
 // New returns a Handler. Call Drain after the last request.
@@ -58,6 +65,7 @@ func New(o Options) *Handler {
 	m := newMetrics(o.Metrics)
 	return &Handler{
 		accounts:  o.Accounts,
+		callers:   o.Callers,
 		window:    o.TimestampWindow,
 		bodyLimit: o.BodyLimit,
 		log:       o.Log,
@@ -82,24 +90,30 @@ func (h *Handler) Drain(ctx context.Context) { h.flights.drain(ctx) }
 // ServeHTTP answers a verification, a message or an event of WeChat's, or greets a human.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.rescue(w, r)
+	if h.callers != nil {
+		if err := h.callers(r); err != nil {
+			h.refuse(w, r, nil, kindNone, refuse(http.StatusForbidden, outcomeForeign, "%v", err))
+			return
+		}
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		h.metrics.count("", kindNone, outcomeBadMethod)
 		return
 	}
-	a, hint, ok := h.account(r.URL.Path)
+	to, ok := h.destination(r.URL.Path)
 	switch {
 	case !ok:
 		h.metrics.count("", kindNone, outcomeUnknown)
-		write(w, http.StatusNotFound, textType, []byte(hint))
+		write(w, http.StatusNotFound, textType, nil)
 	case r.Method == http.MethodPost:
-		h.push(w, r, a)
+		h.push(w, r, to)
 	case r.URL.RawQuery == "":
-		h.metrics.count(a.AppID, kindHuman, outcomeGreeted)
+		h.metrics.count(appIDOf(to.account), kindHuman, outcomeGreeted)
 		write(w, http.StatusOK, textType, []byte(greeting))
 	default:
-		h.verify(w, r, a)
+		h.verify(w, r, to)
 	}
 }
 
@@ -113,31 +127,50 @@ const (
 const greeting = "你好，这里是微信公众号的消息接口（hello, this is handle view）。\n" +
 	"服务运行正常。请在公众平台“设置与开发 → 基本配置 → 服务器配置”中把本页网址填为 URL。\n"
 
-// hintSeveral is what somebody reads who uses the short URL with several accounts.
-const hintSeveral = "配置了多个公众号，请使用 /wx/{AppID} 作为 URL。\n" +
-	"Several accounts are configured: use /wx/{app_id} as the callback URL.\n"
+// destination is where a request goes, as far as its URL tells.
+type destination struct {
+	accounts *accounts.Directory
+	// account is nil when the URL is that of several accounts.
+	account *accounts.Account
+}
 
-// account returns the account that a path names, or a hint about the right path.
-func (h *Handler) account(path string) (a *accounts.Account, hint string, ok bool) {
+// destination returns where a path leads, if anywhere.
+func (h *Handler) destination(path string) (to destination, ok bool) {
+	to.accounts = h.accounts()
 	if path == root {
-		a, ok = h.accounts.Only()
-		return a, hintSeveral, ok
+		to.account, _ = to.accounts.Only()
+		return to, true
 	}
 	appID, found := strings.CutPrefix(path, prefix)
 	if !found {
-		return nil, "", false
+		return to, false
 	}
-	a, ok = h.accounts.Find(appID)
-	return a, "", ok
+	to.account, ok = to.accounts.Find(appID)
+	return to, ok
+}
+
+// appIDOf is the label of an account in metrics and logs, empty while it isn't known.
+func appIDOf(a *accounts.Account) string {
+	if a == nil {
+		return ""
+	}
+	return a.AppID
 }
 
 // verify answers the request by which WeChat checks the URL when it is saved in the console (接入验证). It
-// is the same in all modes, and the same request may come again.
-func (h *Handler) verify(w http.ResponseWriter, r *http.Request, a *accounts.Account) {
+// is the same in all modes, and the same request may come again. It names no account; whose it is shows in
+// whose Token it was signed with.
+func (h *Handler) verify(w http.ResponseWriter, r *http.Request, to destination) {
 	query := r.URL.Query()
 	c := credentialsOf(query)
-	if !a.Verify(c.signature, c.timestamp, c.nonce) {
-		h.refuse(w, r, a, kindVerification, c.wrongSignature(a))
+	a, ok := to.account, false
+	if a != nil {
+		ok = a.Verify(c.signature, c.timestamp, c.nonce)
+	} else {
+		a, ok = to.accounts.Verifying(c.signature, c.timestamp, c.nonce)
+	}
+	if !ok {
+		h.refuse(w, r, a, kindVerification, wrongSignature(a))
 		return
 	}
 	h.metrics.count(a.AppID, kindVerification, outcomeVerified)
@@ -145,17 +178,18 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request, a *accounts.Acc
 }
 
 // push answers a message or an event.
-func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Account) {
+func (h *Handler) push(w http.ResponseWriter, r *http.Request, to destination) {
 	arrived := time.Now()
 	c := credentialsOf(r.URL.Query())
-	plaintext, cipher, err := h.read(w, r, a, c, arrived)
+	p, err := h.read(w, r, to, c, arrived)
+	a := p.account
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		h.refuse(w, r, a, kindNone, refused)
 		return
 	}
 	var in message.Message
 	if err == nil {
-		in, err = message.Parse(plaintext)
+		in, err = message.Parse(p.plaintext)
 	}
 	if err != nil {
 		// It is WeChat's, so refusing it would show the follower an error notice. The key isn't known; the
@@ -166,9 +200,11 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Accou
 		write(w, http.StatusOK, textType, []byte(message.Success))
 		return
 	}
-	o := h.deliver(w, r, delivery{
-		account: a, in: in, plaintext: plaintext, cipher: cipher, nonce: c.nonce, arrived: arrived,
-	})
+	if in.ToUserName != a.OriginalID {
+		h.dismiss(w, r, a, in, arrived)
+		return
+	}
+	o := h.deliver(w, r, delivery{authentic: p, in: in, nonce: c.nonce, arrived: arrived})
 	h.metrics.observe(a.AppID, kindOf(in), o, time.Since(arrived))
 	if o == outcomeLapsed || o == outcomeInterrupted {
 		// An empty answer would tell WeChat that there is none. Closing makes it deliver again.
@@ -176,40 +212,89 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a *accounts.Accou
 	}
 }
 
-// read returns the push in clear, and the cipher that opened it if it was encrypted. Its error is a
-// refusal unless the push is WeChat's.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request, a *accounts.Account, c credentials, now time.Time) ([]byte, *msgcrypt.Cipher, error) {
-	encrypted, err := c.admit(a, now, h.window)
-	if err != nil {
-		return nil, nil, err
+// dismiss answers a push that bears an account's signature but is addressed to another one: the console of
+// one account has the URL and the Token of the other, or original_id is wrong. Logic isn't asked, because
+// it would answer with the rules, and later through the token, of the wrong account. The follower isn't
+// shown an error, because it is WeChat's push.
+func (h *Handler) dismiss(w http.ResponseWriter, r *http.Request, a *accounts.Account, in message.Message, arrived time.Time) {
+	level := slog.LevelDebug
+	if h.misaddressed.allow(arrived) {
+		level = slog.LevelWarn
 	}
+	h.log.Log(r.Context(), level, "push for another account, the follower was shown nothing: "+
+		"compare original_id (原始ID) in the accounts file and the URL in the console",
+		"app_id", a.AppID, "original_id", a.OriginalID, "to_user_name", in.ToUserName, "message_key", in.Key())
+	h.metrics.observe(a.AppID, kindOf(in), outcomeMisaddressed, time.Since(arrived))
+	write(w, http.StatusOK, textType, []byte(message.Success))
+}
+
+// authentic is a push that has proved to be WeChat's.
+type authentic struct {
+	account *accounts.Account
+	// plaintext is the push in clear.
+	plaintext []byte
+	// cipher opened it, nil if it came in clear.
+	cipher *msgcrypt.Cipher
+}
+
+// read returns the push in clear. Its error is a refusal unless the push is WeChat's. The account is there
+// as soon as it is known.
+//
+// Where the URL names no account the body has to be read and parsed before the signature can be checked;
+// its length and the time are bounded before.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, to destination, c credentials, now time.Time) (p authentic, err error) {
+	p.account = to.account
+	if p.account != nil {
+		err = c.admit(p.account, now, h.window)
+	} else {
+		err = c.fresh(now, h.window)
+	}
+	if err != nil {
+		return p, err
+	}
+	body, err := h.body(w, r)
+	if err != nil {
+		return p, err
+	}
+	if p.account == nil {
+		if p.account, err = c.addressee(to.accounts, body); err != nil {
+			return p, err
+		}
+		if err := c.admit(p.account, now, h.window); err != nil {
+			return p, err
+		}
+	}
+	if !c.sealed(p.account) {
+		p.plaintext = body
+		return p, nil
+	}
+	p.plaintext, p.cipher, err = c.open(p.account, body)
+	return p, err
+}
+
+// body reads the body, up to the limit. Its error is a refusal.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.bodyLimit))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, nil, refuse(http.StatusRequestEntityTooLarge, outcomeTooLarge, "body exceeds %d bytes", h.bodyLimit)
-	case err != nil:
-		return nil, nil, refuse(http.StatusBadRequest, outcomeBadBody, "read body: %v", err)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, refuse(http.StatusRequestEntityTooLarge, outcomeTooLarge, "body exceeds %d bytes", h.bodyLimit)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, outcomeBadBody, "read body: %v", err)
 	}
 	// The server's read time-out has done its work, against slow senders. Left in place it would end the
 	// request's context while the answer is computed, just as if WeChat had closed the connection. Writers
 	// without deadlines are those of tests.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if !encrypted {
-		return body, nil, nil
-	}
-	return c.open(a, body)
+	return body, nil
 }
 
 // delivery is one authentic request of WeChat's.
 type delivery struct {
-	account *accounts.Account
+	authentic
+
 	in      message.Message
-	// plaintext is what in was read from.
-	plaintext []byte
-	cipher    *msgcrypt.Cipher
-	nonce     string
-	arrived   time.Time
+	nonce   string
+	arrived time.Time
 }
 
 // deliver waits for the answer to the message and writes it. It holds on while WeChat does: a delivery
@@ -248,15 +333,16 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, d delivery) ou
 // refuse answers a request that isn't WeChat's with a status and nothing else, so that whoever sent it
 // learns nothing. The operator learns the reason, but not once per request: anybody can send these.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *accounts.Account, kind string, refused *refusal) {
-	h.metrics.count(a.AppID, kind, refused.outcome)
+	appID := appIDOf(a)
+	h.metrics.count(appID, kind, refused.outcome)
 	if refused.outcome == outcomeBadSignature {
-		h.metrics.signatureFailures.WithLabelValues(a.AppID).Inc()
+		h.metrics.signatureFailures.WithLabelValues(appID).Inc()
 	}
 	level := slog.LevelDebug
 	if h.warnings.allow(time.Now()) {
 		level = slog.LevelWarn
 	}
-	h.log.Log(r.Context(), level, "callback refused", "app_id", a.AppID, "status", refused.status, "reason", refused)
+	h.log.Log(r.Context(), level, "callback refused", "app_id", appID, "status", refused.status, "reason", refused)
 	write(w, refused.status, textType, nil)
 }
 

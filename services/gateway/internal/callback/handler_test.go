@@ -162,19 +162,6 @@ var errBroken = errors.New("connection reset")
 
 func (failing) Read([]byte) (int, error) { return 0, errBroken }
 
-func TestTheShortURLNeedsExactlyOneAccount(t *testing.T) {
-	t.Parallel()
-	d := directory(t, account.EncryptionPlain, "wx2")
-	r := newReplica(t, d, dedupe.NewMemory(), &logic{reply: message.TextReply{Content: "test"}})
-	got := serve(r, push(t, account.EncryptionPlain, "/wx", text(1, "x")))
-	if got.status != http.StatusNotFound || !strings.Contains(got.body, "/wx/{app_id}") {
-		t.Errorf("got %d %q", got.status, got.body)
-	}
-	if got := serve(r, push(t, account.EncryptionPlain, "/wx/wx2", text(1, "x"))); got.status != http.StatusOK {
-		t.Errorf("the long URL got %d", got.status)
-	}
-}
-
 func TestCompatibleModeBelievesTheCipherTextOnly(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, directory(t, account.EncryptionCompatible), dedupe.NewMemory(), &logic{reply: message.TextReply{Content: "test"}})
@@ -219,7 +206,7 @@ func FuzzHandler(f *testing.F) {
 	modes := []account.Encryption{account.EncryptionPlain, account.EncryptionCompatible, account.EncryptionSafe}
 	replicas := make([]*replica, 0, len(modes))
 	for _, mode := range modes {
-		replicas = append(replicas, newReplica(f, directory(f, mode), dedupe.NewMemory(), &logic{reply: message.TextReply{Content: "test"}}))
+		replicas = append(replicas, newReplica(f, directory(f, mode, "wx2"), dedupe.NewMemory(), &logic{reply: message.TextReply{Content: "test"}}))
 	}
 	f.Fuzz(func(t *testing.T, method, path, query, body string, sign bool) {
 		for _, r := range replicas {

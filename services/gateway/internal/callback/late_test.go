@@ -37,18 +37,17 @@ type street struct {
 func newStreet(t *testing.T, d *accounts.Directory, l *logic, replicas int) *street {
 	t.Helper()
 	s := &street{logic: l, proxy: &proxy{}}
-	s.house = house{store: dedupe.NewMemory(), late: late.NewMemory(), replier: l, proxy: s.proxy}
+	s.house = house{accounts: func() *accounts.Directory { return d }, store: dedupe.NewMemory(), late: late.NewMemory(), replier: l, proxy: s.proxy}
 	for range replicas {
-		s.add(t, d)
+		s.add(t)
 	}
 	return s
 }
 
-func (s *street) add(t *testing.T, d *accounts.Directory) *replica {
+func (s *street) add(t *testing.T) {
 	t.Helper()
-	r := newReplicaOf(t, d, s.house)
+	r := newReplicaOf(t, s.house)
 	s.replicas, s.handlers = append(s.replicas, r), append(s.handlers, r)
-	return r
 }
 
 func TestALateAnswerIsSentAsACustomerServiceMessage(t *testing.T) {
@@ -98,7 +97,7 @@ func TestALateAnswerOutlivesEveryReplica(t *testing.T) {
 		for _, r := range s.replicas {
 			r.Drain(over)
 		}
-		s.add(t, d)
+		s.add(t)
 		time.Sleep(seconds(62))
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"test"}, s.proxy.texts()); diff != "" || s.logic.times("m1") != 2 {
@@ -225,7 +224,7 @@ func TestLateAnswersKeepTheOrderOfTheirMessages(t *testing.T) {
 		slow, quick := &logic{delay: seconds(60), reply: message.TextReply{Content: "first"}}, &logic{delay: seconds(16), reply: message.TextReply{Content: "second"}}
 		s := newStreet(t, d, slow, 1)
 		s.replier = quick
-		s.add(t, d) // another replica, whose logic is quicker
+		s.add(t) // another replica, whose logic is quicker
 		told := make(chan told, 2)
 		go func() { told <- tell(t, text(1, "一"), s.handlers[0]) }()
 		time.Sleep(seconds(1))

@@ -20,6 +20,7 @@ const (
 	outcomeFailed       outcome = "failed"        // logic, or we, failed for good
 	outcomeTimedOut     outcome = "timed_out"     // the budget ended
 	outcomeHeld         outcome = "held"          // the caller waited longer than WeChat does
+	outcomeMisaddressed outcome = "misaddressed"  // authentic, but for another account than it came to
 
 	// The delivery was not answered.
 	outcomeLapsed      outcome = "lapsed"      // WeChat closed the connection; it delivers again
@@ -33,4 +34,5 @@ const (
 	outcomeBadSignature outcome = "bad_signature"
 	outcomeStale        outcome = "stale"
 	outcomePlaintext    outcome = "plaintext"
+	outcomeForeign      outcome = "foreign_address"
 )

@@ -1,6 +1,7 @@
 package callback
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,24 +48,67 @@ func refuse(status int, o outcome, format string, args ...any) *refusal {
 	return &refusal{status: status, outcome: o, reason: fmt.Sprintf(format, args...)}
 }
 
-// admit decides whether the body of a request is worth reading: the time, and for a push in clear the
-// mode of the account and the signature, none of which needs the body. It returns whether the body has to
-// be opened.
+// sealed reports whether the body has to be opened.
 //
 // In plaintext mode the encryption is ignored: a body of compatible mode has the clear elements as well,
 // so that switching the console before this configuration loses nothing.
-func (c credentials) admit(a *accounts.Account, now time.Time, window time.Duration) (encrypted bool, err error) {
-	if c.encrypted && a.Encryption != account.EncryptionPlain {
-		return true, c.fresh(now, window)
-	}
-	if a.Encryption == account.EncryptionSafe {
-		return false, refuse(http.StatusForbidden, outcomePlaintext,
+func (c credentials) sealed(a *accounts.Account) bool {
+	return c.encrypted && a.Encryption != account.EncryptionPlain
+}
+
+// admit refuses what can be refused without the body: by the time, and for a push in clear by the mode of
+// the account and by the signature.
+func (c credentials) admit(a *accounts.Account, now time.Time, window time.Duration) error {
+	switch {
+	case c.sealed(a):
+	case a.Encryption == account.EncryptionSafe:
+		return refuse(http.StatusForbidden, outcomePlaintext,
 			"account %s is in safe mode (安全模式), but this push is in clear text", a.AppID)
+	case !a.Verify(c.signature, c.timestamp, c.nonce):
+		return wrongSignature(a)
 	}
-	if !a.Verify(c.signature, c.timestamp, c.nonce) {
-		return false, c.wrongSignature(a)
+	return c.fresh(now, window)
+}
+
+// addressee returns the account that a push names in its body. Nothing of it can be trusted yet. To whom
+// is none of ours the answer is the same as for a wrong signature, so that nobody learns which are.
+func (c credentials) addressee(d *accounts.Directory, body []byte) (*accounts.Account, error) {
+	var address string
+	if c.encrypted {
+		envelope, err := message.ParseEnvelope(body)
+		if err != nil {
+			return nil, noCipherText(err)
+		}
+		address = cmp.Or(envelope.ToUserName, envelope.AppID)
+	} else {
+		in, err := message.Parse(body)
+		if err != nil {
+			return c.signer(d)
+		}
+		address = in.ToUserName
 	}
-	return false, c.fresh(now, window)
+	a, ok := d.FindByAddress(address)
+	if !ok {
+		return nil, refuse(http.StatusForbidden, outcomeUnknown,
+			"push is for %.40q, which is original_id or app_id of no account in the accounts file", address)
+	}
+	return a, nil
+}
+
+// signer returns an account in whose name a push in clear is signed. It is for those that cannot be read: if
+// WeChat sent it, the follower must not be shown an error notice for it.
+func (c credentials) signer(d *accounts.Directory) (*accounts.Account, error) {
+	a, ok := d.Verifying(c.signature, c.timestamp, c.nonce)
+	if !ok {
+		return nil, wrongSignature(nil)
+	}
+	return a, nil
+}
+
+// noCipherText refuses a push that claims to be encrypted: without a cipher text there is nothing in it that
+// could be authentic.
+func noCipherText(err error) *refusal {
+	return refuse(http.StatusForbidden, outcomeBadSignature, "encrypted push: %v", err)
 }
 
 // fresh refuses a timestamp that is far off: the request is somebody's recording of an old one.
@@ -77,9 +121,14 @@ func (c credentials) fresh(now time.Time, window time.Duration) error {
 	return nil
 }
 
-func (c credentials) wrongSignature(a *accounts.Account) *refusal {
+// wrongSignature refuses what was not signed with the Token of the account, or, for nil, of any account.
+func wrongSignature(a *accounts.Account) *refusal {
+	whose := "some account"
+	if a != nil {
+		whose = "account " + a.AppID
+	}
 	return refuse(http.StatusForbidden, outcomeBadSignature,
-		"signature does not match: callback_token_file of account %s must hold the Token (令牌) of the console", a.AppID)
+		"signature does not match: callback_token_file of %s must hold the Token (令牌) of the console", whose)
 }
 
 // open takes the clear push out of an encrypted one. The cipher that it returns has to seal the reply.
@@ -90,12 +139,11 @@ func (c credentials) wrongSignature(a *accounts.Account) *refusal {
 func (c credentials) open(a *accounts.Account, body []byte) ([]byte, *msgcrypt.Cipher, error) {
 	envelope, err := message.ParseEnvelope(body)
 	if err != nil {
-		// Without a cipher text there is nothing that could be authentic.
-		return nil, nil, refuse(http.StatusForbidden, outcomeBadSignature, "encrypted push: %v", err)
+		return nil, nil, noCipherText(err)
 	}
 	plaintext, cipher, err := a.Open(c.msgSignature, c.timestamp, c.nonce, envelope.Encrypt)
 	if errors.Is(err, msgcrypt.ErrSignature) {
-		return nil, nil, c.wrongSignature(a)
+		return nil, nil, wrongSignature(a)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("open push, check that encoding_aes_key_file holds the EncodingAESKey of the console: %w", err)

@@ -37,9 +37,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The account of all tests, that of the protocol's own vectors.
 const (
-	testAppID  = "wx0123456789abcdef"
-	testToken  = "myToken123"
-	testAESKey = "k7Qw2ZrT9xLbN4vYh1JcS8mPdE6uGfA3oKiR5tXyW0B"
+	testAppID      = "wx0123456789abcdef"
+	testOriginalID = "gh_0123456789ab"
+	testToken      = "myToken123"
+	testAESKey     = "k7Qw2ZrT9xLbN4vYh1JcS8mPdE6uGfA3oKiR5tXyW0B"
 )
 
 // directory loads an accounts file with one account in the given mode and, if there are any, others. An
@@ -64,8 +65,12 @@ func directoryFor(tb testing.TB, mode account.Encryption, lateAnswer string, oth
 	var file strings.Builder
 	file.WriteString("accounts:\n")
 	for i, appID := range append([]string{testAppID}, others...) {
-		fmt.Fprintf(&file, "  - {app_id: %s, original_id: gh_%012d, encryption: %s, late_answer: %s, callback_token_file: %q, encoding_aes_key_file: %q}\n",
-			appID, i, mode, lateAnswer, token, key)
+		originalID := testOriginalID
+		if i > 0 {
+			originalID = fmt.Sprintf("gh_%012d", i)
+		}
+		fmt.Fprintf(&file, "  - {app_id: %s, original_id: %s, encryption: %s, late_answer: %s, callback_token_file: %q, encoding_aes_key_file: %q}\n",
+			appID, originalID, mode, lateAnswer, token, key)
 	}
 	d, err := accounts.Load(put("accounts.yaml", file.String()), true)
 	if err != nil {
@@ -164,18 +169,23 @@ func (l *lockedBuffer) String() string {
 
 func newReplica(tb testing.TB, d *accounts.Directory, store dedupe.Store, replier late.Replier) *replica {
 	tb.Helper()
-	return newReplicaOf(tb, d, house{store: store, late: late.NewMemory(), replier: replier, proxy: &proxy{}})
+	return newReplicaOf(tb, house{
+		accounts: func() *accounts.Directory { return d },
+		store:    store, late: late.NewMemory(), replier: replier, proxy: &proxy{},
+	})
 }
 
 // house is what replicas share.
 type house struct {
-	store   dedupe.Store
-	late    late.Store
-	replier late.Replier
-	proxy   late.Proxy
+	accounts func() *accounts.Directory
+	callers  func(*http.Request) error // nil: anybody may call
+	store    dedupe.Store
+	late     late.Store
+	replier  late.Replier
+	proxy    late.Proxy
 }
 
-func newReplicaOf(tb testing.TB, d *accounts.Directory, h house) *replica {
+func newReplicaOf(tb testing.TB, h house) *replica {
 	tb.Helper()
 	var log lockedBuffer
 	tel := telemetry.ForTest(&log)
@@ -188,7 +198,8 @@ func newReplicaOf(tb testing.TB, d *accounts.Directory, h house) *replica {
 	})
 	r := &replica{
 		Handler: callback.New(callback.Options{
-			Accounts:        d,
+			Accounts:        h.accounts,
+			Callers:         h.callers,
 			Deduper:         dedupe.NewWindow(h.store, working, func(error) {}),
 			Asker:           asker,
 			Late:            courier,
