@@ -10,7 +10,7 @@
 // and padded in the manner of PKCS#7, but to blocks of 32 bytes.
 //
 // Source: 微信公众平台 “消息加解密说明” and the official sample library
-// WXBizMsgCrypt, whose return codes the package's sentinel errors cite.
+// WXBizMsgCrypt, whose return codes every error has.
 package msgcrypt
 
 import (
@@ -22,34 +22,30 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 
 	"github.com/wxstack/wxstack/wechat/signature"
 )
 
-// The errors that New, Open and Seal wrap. The numbers are those of the official
-// sample library WXBizMsgCrypt; they never appear on the wire and have nothing
-// to do with the errcode of an API answer (-40001 is not 40001).
+// What the errors of New, Open and Seal wrap. Each is an *Error as well, which has
+// the official Code.
 var (
 	// ErrSignature says that msg_signature does not match: the Token differs, or
-	// somebody else sent or altered the message. Official code -40001,
-	// ValidateSignature_Error.
+	// somebody else sent or altered the message.
 	ErrSignature = errors.New("message signature does not match")
 
-	// ErrKey says that the EncodingAESKey is illegal. Official code -40004,
-	// IllegalAesKey.
+	// ErrKey says that the EncodingAESKey is illegal.
 	ErrKey = errors.New("illegal EncodingAESKey")
 
 	// ErrAppIDMismatch says that the message decrypted well, but is addressed to
-	// another AppID. Official code -40005, ValidateAppid_Error.
+	// another AppID.
 	ErrAppIDMismatch = errors.New("message is for another AppID")
 
 	// ErrMalformed says that the signature is right, but what it covers is not a
-	// message under this key. It unites the official codes -40007
-	// (DecryptAES_Error), -40008 (IllegalBuffer) and -40010 (DecodeBase64_Error),
-	// because after a key rotation a wrong key can show as any of them.
+	// message under this key. It unites CodeDecryptAES, CodeIllegalBuffer and
+	// CodeDecodeBase64, because after a key rotation a wrong key can show as any of
+	// them.
 	ErrMalformed = errors.New("malformed encrypted message")
 )
 
@@ -106,17 +102,19 @@ type Cipher struct {
 // refuse most real keys.
 func New(appID, callbackToken, encodingAESKey string) (*Cipher, error) {
 	if len(encodingAESKey) != encodedKeyLength {
-		return nil, fmt.Errorf("%w: it has %d characters, copy the %d of the console (official code -40004)",
+		return nil, errorf(CodeIllegalAESKey, "%w: it has %d characters, copy the %d of the console",
 			ErrKey, len(encodingAESKey), encodedKeyLength)
 	}
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil {
 		// The decoder's error names only an offset, so nothing of the key leaks.
-		return nil, fmt.Errorf("%w: it is not base64 (official code -40004): %w", ErrKey, err)
+		return nil, errorf(CodeIllegalAESKey, "%w: it is not base64: %w",
+			ErrKey, err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("%w (official code -40004): %w", ErrKey, err)
+		return nil, errorf(CodeIllegalAESKey, "%w: %w",
+			ErrKey, err)
 	}
 
 	// The platform fixes the initialisation vector to the head of the key.
@@ -133,7 +131,7 @@ func New(appID, callbackToken, encodingAESKey string) (*Cipher, error) {
 // EncodingAESKey looks like, because the signature doesn't depend on the key.
 func (c *Cipher) Open(msgSignature, timestamp, nonce, encrypted string) ([]byte, error) {
 	if !signature.Verify(msgSignature, c.token, timestamp, nonce, encrypted) {
-		return nil, fmt.Errorf("%w: msg_signature of timestamp %.20q, check the callback token (official code -40001)",
+		return nil, errorf(CodeValidateSignature, "%w: msg_signature of timestamp %.20q, check the callback token",
 			ErrSignature, timestamp)
 	}
 	buffer, err := decode(encrypted)
@@ -168,7 +166,8 @@ func (c *Cipher) Seal(plaintext []byte, timestamp, nonce string) (Envelope, erro
 // published vectors can test.
 func (c *Cipher) seal(random [randomLength]byte, plaintext []byte, timestamp, nonce string) (Envelope, error) {
 	if uint64(len(plaintext)) > math.MaxUint32 {
-		return Envelope{}, fmt.Errorf("%w: a message of %d bytes exceeds its length field", ErrMalformed, len(plaintext))
+		return Envelope{}, errorf(CodeEncryptAES, "%w: a message of %d bytes exceeds its length field",
+			ErrMalformed, len(plaintext))
 	}
 	buffer := make([]byte, 0, headerLength+len(plaintext)+len(c.appID)+paddingBlock)
 	buffer = append(buffer, random[:]...)
@@ -194,14 +193,16 @@ func decode(encrypted string) ([]byte, error) {
 	// The decoder skips line breaks of its own accord, which would accept texts
 	// that other implementations refuse.
 	if strings.ContainsAny(encrypted, "\r\n") {
-		return nil, fmt.Errorf("%w: Encrypt has line breaks (official code -40010)", ErrMalformed)
+		return nil, errorf(CodeDecodeBase64, "%w: Encrypt has line breaks",
+			ErrMalformed)
 	}
 	buffer, err := base64.StdEncoding.DecodeString(encrypted)
 	if err != nil {
-		return nil, fmt.Errorf("%w: Encrypt is not base64 (official code -40010): %w", ErrMalformed, err)
+		return nil, errorf(CodeDecodeBase64, "%w: Encrypt is not base64: %w",
+			ErrMalformed, err)
 	}
 	if len(buffer) == 0 || len(buffer)%aes.BlockSize != 0 {
-		return nil, fmt.Errorf("%w: cipher text of %d bytes is not whole blocks of %d (official code -40007)",
+		return nil, errorf(CodeDecryptAES, "%w: cipher text of %d bytes is not whole blocks of %d",
 			ErrMalformed, len(buffer), aes.BlockSize)
 	}
 
@@ -212,18 +213,19 @@ func decode(encrypted string) ([]byte, error) {
 // tail.
 func (c *Cipher) unframe(plain []byte) ([]byte, error) {
 	if len(plain) < headerLength {
-		return nil, fmt.Errorf("%w: plain text of %d bytes is shorter than its header of %d (official code -40008)",
+		return nil, errorf(CodeIllegalBuffer, "%w: plain text of %d bytes is shorter than its header of %d",
 			ErrMalformed, len(plain), headerLength)
 	}
 	length := binary.BigEndian.Uint32(plain[randomLength:headerLength])
 	rest := plain[headerLength:]
 	if uint64(length) > uint64(len(rest)) {
-		return nil, fmt.Errorf("%w: announced %d bytes of message, %d are there (official code -40008)",
+		return nil, errorf(CodeIllegalBuffer, "%w: announced %d bytes of message, %d are there",
 			ErrMalformed, length, len(rest))
 	}
 	message, appID := rest[:length], rest[length:]
 	if subtle.ConstantTimeCompare(appID, []byte(c.appID)) != 1 {
-		return nil, fmt.Errorf("%w: expected %q, got %.64q (official code -40005)", ErrAppIDMismatch, c.appID, appID)
+		return nil, errorf(CodeValidateAppID, "%w: expected %q, got %.64q",
+			ErrAppIDMismatch, c.appID, appID)
 	}
 
 	return message, nil
@@ -243,13 +245,13 @@ func pad(buffer []byte) []byte {
 func unpad(buffer []byte) ([]byte, error) {
 	count := int(buffer[len(buffer)-1])
 	if count < 1 || count > paddingBlock || count > len(buffer) {
-		return nil, fmt.Errorf("%w: padding of %d bytes, the EncodingAESKey may be another one (official code -40008)",
+		return nil, errorf(CodeIllegalBuffer, "%w: padding of %d bytes, the EncodingAESKey may be another one",
 			ErrMalformed, count)
 	}
 	rest, padding := buffer[:len(buffer)-count], buffer[len(buffer)-count:]
 	for _, value := range padding {
 		if int(value) != count {
-			return nil, fmt.Errorf("%w: uneven padding, the EncodingAESKey may be another one (official code -40008)",
+			return nil, errorf(CodeIllegalBuffer, "%w: uneven padding, the EncodingAESKey may be another one",
 				ErrMalformed)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -260,10 +261,42 @@ func TestNewRefusesKeys(t *testing.T) {
 			if !errors.Is(err, ErrKey) {
 				t.Fatalf("New with key %q: error %v, want ErrKey", key, err)
 			}
+			wantCode(t, err, CodeIllegalAESKey)
 			if key != "" && strings.Contains(err.Error(), key) {
 				t.Errorf("the error reveals the key: %v", err)
 			}
 		})
+	}
+}
+
+// wantCode fails unless the error has a code of the official library and its text
+// has both number and name.
+func wantCode(t *testing.T, err error, want Code) {
+	t.Helper()
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code != want {
+		t.Fatalf("error %v, want code %d", err, want)
+	}
+	if !strings.HasSuffix(err.Error(), fmt.Sprintf("(official code %d %v)", int(want), want)) {
+		t.Errorf("error %v does not say its code", err)
+	}
+}
+
+// TestCodes holds the names of the official library.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+
+	names := []string{
+		"ValidateSignature_Error", "ParseXml_Error", "ComputeSignature_Error", "IllegalAesKey", "ValidateAppid_Error",
+		"EncryptAES_Error", "DecryptAES_Error", "IllegalBuffer", "EncodeBase64_Error", "DecodeBase64_Error", "GenReturnXml_Error",
+	}
+	for i, want := range names {
+		if got := Code(-40001 - i).String(); got != want {
+			t.Errorf("%d is %q, want %q", -40001-i, got, want)
+		}
+	}
+	if got := Code(0).String() + Code(-40012).String(); got != "" {
+		t.Errorf("codes that the library does not have are called %q", got)
 	}
 }
 
@@ -297,22 +330,23 @@ func TestOpenRefuses(t *testing.T) {
 	tests := map[string]struct {
 		encrypted string
 		want      error
+		code      Code
 	}{
-		"empty":                   {"", ErrMalformed},
-		"not base64":              {"!!!!", ErrMalformed},
-		"base64 with line breaks": {"AAAAAAAAAAAAAAAA\nAAAAAA==", ErrMalformed},
-		"half a block":            {base64.StdEncoding.EncodeToString(make([]byte, 24)), ErrMalformed},
-		"pad of zero":             {encrypt(t, c, block(0)), ErrMalformed},
-		"pad over a block":        {encrypt(t, c, block(33)), ErrMalformed},
-		"pad longer than text":    {encrypt(t, c, block(32)[16:]), ErrMalformed},
-		"uneven pad":              {encrypt(t, c, block(1, 3)), ErrMalformed},
-		"only padding":            {encrypt(t, c, pad(nil)), ErrMalformed},
-		"shorter than header":     {encrypt(t, c, pad(make([]byte, headerLength-1))), ErrMalformed},
-		"length past the end":     {encrypt(t, c, pad(frame(27, "short", ownAppID))), ErrMalformed},
-		"greatest length":         {encrypt(t, c, pad(frame(1<<32-1, "short", ownAppID))), ErrMalformed},
-		"length eats the tail":    {encrypt(t, c, pad(frame(6, "short", ownAppID))), ErrAppIDMismatch},
-		"other tail":              {encrypt(t, c, pad(frame(5, "short", "wxother"))), ErrAppIDMismatch},
-		"no tail":                 {encrypt(t, c, pad(frame(5, "short", ""))), ErrAppIDMismatch},
+		"empty":                   {"", ErrMalformed, CodeDecryptAES},
+		"not base64":              {"!!!!", ErrMalformed, CodeDecodeBase64},
+		"base64 with line breaks": {"AAAAAAAAAAAAAAAA\nAAAAAA==", ErrMalformed, CodeDecodeBase64},
+		"half a block":            {base64.StdEncoding.EncodeToString(make([]byte, 24)), ErrMalformed, CodeDecryptAES},
+		"pad of zero":             {encrypt(t, c, block(0)), ErrMalformed, CodeIllegalBuffer},
+		"pad over a block":        {encrypt(t, c, block(33)), ErrMalformed, CodeIllegalBuffer},
+		"pad longer than text":    {encrypt(t, c, block(32)[16:]), ErrMalformed, CodeIllegalBuffer},
+		"uneven pad":              {encrypt(t, c, block(1, 3)), ErrMalformed, CodeIllegalBuffer},
+		"only padding":            {encrypt(t, c, pad(nil)), ErrMalformed, CodeIllegalBuffer},
+		"shorter than header":     {encrypt(t, c, pad(make([]byte, headerLength-1))), ErrMalformed, CodeIllegalBuffer},
+		"length past the end":     {encrypt(t, c, pad(frame(27, "short", ownAppID))), ErrMalformed, CodeIllegalBuffer},
+		"greatest length":         {encrypt(t, c, pad(frame(1<<32-1, "short", ownAppID))), ErrMalformed, CodeIllegalBuffer},
+		"length eats the tail":    {encrypt(t, c, pad(frame(6, "short", ownAppID))), ErrAppIDMismatch, CodeValidateAppID},
+		"other tail":              {encrypt(t, c, pad(frame(5, "short", "wxother"))), ErrAppIDMismatch, CodeValidateAppID},
+		"no tail":                 {encrypt(t, c, pad(frame(5, "short", ""))), ErrAppIDMismatch, CodeValidateAppID},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -322,6 +356,7 @@ func TestOpenRefuses(t *testing.T) {
 			if !errors.Is(err, test.want) || plain != nil {
 				t.Errorf("Open = %q, %v, want error %v", plain, err, test.want)
 			}
+			wantCode(t, err, test.code)
 		})
 	}
 }
@@ -343,9 +378,11 @@ func TestOpenRefusesForgery(t *testing.T) {
 			t.Parallel()
 			e := v.sealed
 			alter(&e)
-			if _, err := c.Open(e.MsgSignature, e.TimeStamp, e.Nonce, e.Encrypt); !errors.Is(err, ErrSignature) {
+			_, err := c.Open(e.MsgSignature, e.TimeStamp, e.Nonce, e.Encrypt)
+			if !errors.Is(err, ErrSignature) {
 				t.Errorf("Open: error %v, want ErrSignature", err)
 			}
+			wantCode(t, err, CodeValidateSignature)
 		})
 	}
 }
