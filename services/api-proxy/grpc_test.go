@@ -118,6 +118,7 @@ func TestSendCustomerServiceMessage(t *testing.T) {
 		"no content":                {ToUser: "o1"},
 		"media":                     {ToUser: "o1", Message: media("")},
 		"transfer_customer_service": {ToUser: "o1", Message: &messagev1.Reply{Content: &messagev1.Reply_TransferCustomerService{}}},
+		"transfer_biz_ai_ivr":       {ToUser: "o1", Message: &messagev1.Reply{Content: &messagev1.Reply_TransferBizAiIvr{}}},
 	} {
 		if _, err := client.SendCustomerServiceMessage(t.Context(), req); err == nil || fault.KindOf(err) != fault.Invalid || !strings.Contains(strings.ToLower(err.Error()), name) {
 			t.Errorf("%s: error %v", name, err)

@@ -28,9 +28,10 @@ var ErrUnsupported = errors.New("reply cannot be sent as a customer-service mess
 // kfAccount (name@account) the message comes from that agent, otherwise from the
 // account itself.
 //
-// TransferCustomerService and the nil reply give an error wrapping ErrUnsupported:
-// they are passive replies by nature. A reply that WeChat would refuse gives one
-// wrapping message.ErrInvalidReply.
+// TransferCustomerService, TransferBizAIIVR and the nil reply give an error wrapping
+// ErrUnsupported: they are passive replies by nature. A reply that WeChat would
+// refuse gives one wrapping message.ErrInvalidReply. What message.Clean removes is
+// left out.
 //
 // Text is written in real characters, since WeChat shows \u escapes as they are.
 func Marshal(toUser string, r message.Reply, kfAccount string) ([]byte, error) {
@@ -44,7 +45,7 @@ func Marshal(toUser string, r message.Reply, kfAccount string) ([]byte, error) {
 		return nil, fmt.Errorf("customer-service message: %w", err)
 	}
 	b := body{ToUser: toUser}
-	if err := b.fill(r); err != nil {
+	if err := b.fill(message.Clean(r)); err != nil {
 		return nil, err
 	}
 	if kfAccount != "" {

@@ -33,6 +33,10 @@ func TestMarshal(t *testing.T) {
 			agent: "test1@kftest",
 			want:  `{"touser":"OPENID","msgtype":"text","text":{"content":"Hello"},"customservice":{"kf_account":"test1@kftest"}}`,
 		},
+		"control characters": {
+			reply: message.TextReply{Content: "He\x0bllo\xff"},
+			want:  `{"touser":"OPENID","msgtype":"text","text":{"content":"Hello"}}`,
+		},
 		"image": {
 			reply: message.ImageReply{MediaID: "MEDIA_ID"},
 			want:  `{"touser":"OPENID","msgtype":"image","image":{"media_id":"MEDIA_ID"}}`,
@@ -81,6 +85,7 @@ func TestMarshalRefuses(t *testing.T) {
 		"nobody":       {"", text, message.ErrInvalidReply, "touser"},
 		"nothing":      {"o1", nil, custommessage.ErrUnsupported, "no reply"},
 		"transfer":     {"o1", message.TransferCustomerService{}, custommessage.ErrUnsupported, "TransferCustomerService"},
+		"to the AI":    {"o1", message.TransferBizAIIVR{}, custommessage.ErrUnsupported, "TransferBizAIIVR"},
 		"pointer":      {"o1", &text, message.ErrInvalidReply, "by value"},
 		"empty text":   {"o1", message.TextReply{}, message.ErrInvalidReply, "Content"},
 		"long text":    {"o1", message.TextReply{Content: strings.Repeat("a", 2049)}, message.ErrInvalidReply, "2048"},

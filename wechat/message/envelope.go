@@ -2,13 +2,15 @@ package message
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
-// Envelope is the outer XML of an encrypted push.
+// Envelope is the outside of an encrypted push.
 type Envelope struct {
+	// Format is how it was written. The push inside has the same.
+	Format Format
 	// ToUserName is the account's original id. No signature covers it.
 	ToUserName string
 	// AppID is set instead of ToUserName in a push of a third-party platform
@@ -21,46 +23,44 @@ type Envelope struct {
 // ParseEnvelope reads the body of an encrypted push. In safe mode (安全模式) it
 // has ToUserName and Encrypt only; in compatible mode (兼容模式) it has all the
 // clear elements as well, which are ignored, because no signature covers them.
-// Errors wrap ErrMalformed; the official library's code for them is -40002.
+// An error is a msgcrypt.Error with CodeParseXML and wraps ErrMalformed.
 func ParseEnvelope(body []byte) (Envelope, error) {
-	elements, err := scan(body)
+	format := FormatOf(body)
+	elements, err := scan(body, format)
 	if err != nil {
-		return Envelope{}, err
+		return Envelope{}, &msgcrypt.Error{Code: msgcrypt.CodeParseXML, Err: err}
 	}
-	t := taker{fields: elements, taken: make([]bool, len(elements))}
+	t := taker{fields: elements, left: len(elements)}
 	envelope := Envelope{
-		ToUserName: strings.TrimSpace(t.text("ToUserName")),
-		AppID:      strings.TrimSpace(t.text("AppId")),
-		Encrypt:    strings.TrimSpace(t.text("Encrypt")),
+		Format:     format,
+		ToUserName: t.word("ToUserName"),
+		AppID:      t.word("AppId"),
+		Encrypt:    t.word("Encrypt"),
 	}
 	if envelope.Encrypt == "" {
-		return Envelope{}, fmt.Errorf("%w: element Encrypt is missing or empty: the account may be in plaintext mode (明文模式)",
-			ErrMalformed)
+		return Envelope{}, &msgcrypt.Error{Code: msgcrypt.CodeParseXML, Err: fmt.Errorf(
+			"%w: element Encrypt is missing or empty: the account may be in plaintext mode (明文模式)", ErrMalformed)}
 	}
 
 	return envelope, nil
 }
 
-// RenderEnvelope writes a sealed reply as the XML that WeChat expects. The reply
-// inside was written by Render; Success is never sealed.
-func RenderEnvelope(sealed msgcrypt.Envelope) []byte {
-	w := writer{}
-	w.raw("<xml>")
-	w.text("Encrypt", sealed.Encrypt)
-	w.text("MsgSignature", sealed.MsgSignature)
-	if isDecimal(sealed.TimeStamp) {
-		w.raw("<TimeStamp>" + sealed.TimeStamp + "</TimeStamp>")
-	} else {
-		// It may stem from a query parameter, so it must not become markup.
-		w.text("TimeStamp", sealed.TimeStamp)
-	}
-	w.text("Nonce", sealed.Nonce)
-	w.raw("</xml>")
-
-	return w.buffer
+// RenderEnvelope writes a sealed reply as WeChat expects it, in the format of the
+// reply inside, which Render wrote; Success is never sealed.
+func RenderEnvelope(sealed msgcrypt.Envelope, format Format) []byte {
+	return format.render([]node{
+		{name: "Encrypt", text: sealed.Encrypt},
+		{name: "MsgSignature", text: sealed.MsgSignature},
+		// It may stem from a query parameter, so it must not become markup, and it
+		// has to stay as it was signed.
+		{name: "TimeStamp", text: sealed.TimeStamp, number: isNumber(sealed.TimeStamp)},
+		{name: "Nonce", text: sealed.Nonce},
+	})
 }
 
-// isDecimal reports whether text consists of ASCII digits.
-func isDecimal(text string) bool {
-	return text != "" && strings.Trim(text, "0123456789") == ""
+// isNumber reports whether text is a whole number that reads the same in both formats.
+func isNumber(text string) bool {
+	number, err := strconv.ParseUint(text, 10, 64)
+
+	return err == nil && strconv.FormatUint(number, 10) == text
 }

@@ -52,7 +52,10 @@ func TestEncryptedPush(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := userMessage("text", func(m *message.Message) { m.Text = &message.Text{Content: "你好"} })
+			want := message.Message{
+				ToUserName: account, FromUserName: follower, CreateTime: 1700000000,
+				MsgType: "text", MsgID: 24300000000000001, Text: &message.Text{Content: "你好"},
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
@@ -86,7 +89,7 @@ func TestEncryptedReply(t *testing.T) {
 	if diff := cmp.Diff(string(plain), string(rendered)); diff != "" {
 		t.Errorf("Render (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(compact(sample(t, "reply.encrypted")), string(message.RenderEnvelope(sealed))); diff != "" {
+	if diff := cmp.Diff(compact(sample(t, "reply.encrypted")), string(message.RenderEnvelope(sealed, envelope.Format))); diff != "" {
 		t.Errorf("RenderEnvelope (-want +got):\n%s", diff)
 	}
 }
@@ -97,7 +100,7 @@ func TestRenderEnvelopeKeepsMarkupOut(t *testing.T) {
 
 	body := message.RenderEnvelope(msgcrypt.Envelope{
 		Encrypt: "AAAA", MsgSignature: "s", TimeStamp: "1</TimeStamp><Encrypt>x", Nonce: "]]></Nonce><Encrypt>y",
-	})
+	}, message.XML)
 	got := children(t, body)
 	want := []message.Field{
 		{Name: "Encrypt", Value: "AAAA"},
@@ -110,6 +113,21 @@ func TestRenderEnvelopeKeepsMarkupOut(t *testing.T) {
 	}
 }
 
+// TestRenderEnvelopeInJSON: a TimeStamp is a number if it reads the same as one.
+func TestRenderEnvelopeInJSON(t *testing.T) {
+	t.Parallel()
+
+	for timestamp, want := range map[string]string{
+		"1700000001": `1700000001`, "0": `0`, "": `""`, "007": `"007"`, "-1": `"-1"`, "1e3": `"1e3"`, "1,\"Nonce\":2": `"1,\"Nonce\":2"`,
+		"99999999999999999999": `"99999999999999999999"`,
+	} {
+		got := string(message.RenderEnvelope(msgcrypt.Envelope{Encrypt: "A+/=", MsgSignature: "s", TimeStamp: timestamp, Nonce: "<n>"}, message.JSON))
+		if want := `{"Encrypt":"A+/=","MsgSignature":"s","TimeStamp":` + want + `,"Nonce":"<n>"}`; got != want {
+			t.Errorf("RenderEnvelope = %s, want %s", got, want)
+		}
+	}
+}
+
 func TestParseEnvelope(t *testing.T) {
 	t.Parallel()
 
@@ -118,6 +136,13 @@ func TestParseEnvelope(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(message.Envelope{AppID: "wx1", Encrypt: "AAAA"}, got); diff != "" {
+		t.Errorf("ParseEnvelope (-want +got):\n%s", diff)
+	}
+	got, err = message.ParseEnvelope([]byte(` {"Encrypt":"AAAA","ToUserName":"gh_1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(message.Envelope{Format: message.JSON, ToUserName: "gh_1", Encrypt: "AAAA"}, got); diff != "" {
 		t.Errorf("ParseEnvelope (-want +got):\n%s", diff)
 	}
 }
@@ -132,6 +157,9 @@ func TestParseEnvelopeRefuses(t *testing.T) {
 		"DTD":           {"<!DOCTYPE xml><xml><Encrypt>AAAA</Encrypt></xml>", "document type"},
 		"cut":           {"<xml><Encrypt>AAAA", "not well-formed"},
 		"nothing":       {"", "empty document"},
+		"clear JSON":    {`{"ToUserName":"gh_1"}`, "Encrypt"},
+		"an object":     {`{"Encrypt":{"a":1}}`, "Encrypt"},
+		"cut JSON":      {`{"Encrypt":"AAAA"`, "not well-formed"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +167,9 @@ func TestParseEnvelopeRefuses(t *testing.T) {
 			_, err := message.ParseEnvelope([]byte(test.body))
 			if !errors.Is(err, message.ErrMalformed) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("ParseEnvelope: error %v, want ErrMalformed with %q", err, test.want)
+			}
+			if e, ok := errors.AsType[*msgcrypt.Error](err); !ok || e.Code != msgcrypt.CodeParseXML {
+				t.Errorf("ParseEnvelope: error %v has not the official code", err)
 			}
 		})
 	}
@@ -149,6 +180,7 @@ func TestParseEnvelopeRefuses(t *testing.T) {
 func FuzzParseEnvelope(f *testing.F) {
 	for _, name := range append(sampleNames(f, "envelope.*"), "reply.encrypted", "msg.text") {
 		f.Add(sample(f, name))
+		f.Add([]byte(document(f, name).json(false)))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		envelope, err := message.ParseEnvelope(body)

@@ -106,6 +106,16 @@ func BenchmarkParse(b *testing.B) {
 			}
 		}
 	})
+	b.Run("json", func(b *testing.B) {
+		body := []byte(`{"ToUserName":"gh_0123456789ab","FromUserName":"oABCDEFGHIJKLMNOPQRSTUVWXYZ0","CreateTime":1700000000,` +
+			`"MsgType":"text","Content":"你好，公众号","MsgId":24300000000000001}`)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Parse(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("encoding-xml", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

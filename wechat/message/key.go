@@ -20,19 +20,21 @@ const maxTupleLength = 128
 //   - With a MsgID: that alone, as WeChat prescribes.
 //   - An event: FromUserName and CreateTime, as WeChat prescribes, with Event and
 //     EventKey, since a follower can cause two events in one second, and with the
-//     MsgID of a job-finish event, since mphelper reports two jobs in one second
-//     under otherwise equal fields.
-//   - Anything else, which WeChat doesn't document: a hash of the whole message.
-//     Two equal ones within one second count as one.
+//     id of the job or message that it is about, since mphelper reports two jobs in
+//     one second under otherwise equal fields.
+//   - Anything else, which WeChat doesn't prescribe anything for: a hash of all
+//     fields, secrets excepted. Two equal ones within one second count as one.
 //
-// The three kinds have different first letters, and within a kind different
-// values never give the same key.
+// The kinds have different first letters, and within a kind different values
+// never give the same key.
 func (m Message) Key() string {
 	switch {
 	case m.MsgID != 0:
 		return "m" + strconv.FormatUint(m.MsgID, 10)
 	case m.Event != nil:
 		return m.eventKey()
+	case m.Notice != nil:
+		return "n" + m.digest()
 	default:
 		return "x" + m.digest()
 	}
@@ -43,7 +45,7 @@ func (m Message) Key() string {
 func (m Message) eventKey() string {
 	var joined strings.Builder
 	parts := [...]string{
-		m.FromUserName, strconv.FormatInt(m.CreateTime, 10), m.Event.Name, m.Event.Key, fieldValue(m.Fields, "MsgID"),
+		m.FromUserName, strconv.FormatInt(m.CreateTime, 10), m.Event.Name, m.Event.Key, m.jobID(),
 	}
 	for _, part := range parts {
 		joined.WriteString(strconv.Itoa(len(part)) + ":" + part + ",")
@@ -56,8 +58,23 @@ func (m Message) eventKey() string {
 	return "e" + tuple
 }
 
-// digest is a hash over all that the message holds.
+// jobID is the id of what an event reports the end of.
+func (m Message) jobID() string {
+	switch e := m.Event; {
+	case e.SendJob != nil && e.SendJob.MsgID != 0:
+		return strconv.FormatUint(e.SendJob.MsgID, 10)
+	case e.PublishJob != nil:
+		return e.PublishJob.PublishID
+	case len(e.Subscriptions) > 0 && e.Subscriptions[0].MsgID != 0:
+		return strconv.FormatUint(e.Subscriptions[0].MsgID, 10)
+	default:
+		return fieldValue(m.Fields, "MsgID")
+	}
+}
+
+// digest is a hash over all fields.
 func (m Message) digest() string {
+	m.Format, m.Raw = XML, nil // which add nothing to the fields
 	// JSON is used because it is unambiguous. It can't fail: the types are plain,
 	// and Parse lets no NaN through. Were it to fail for a message somebody built
 	// by hand, the error text would still tell apart what can be told.

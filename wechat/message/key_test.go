@@ -29,6 +29,27 @@ func TestKey(t *testing.T) {
 			},
 			"e8:mphelper,1:5,17:MASSSENDJOBFINISH,0:,2:42,",
 		},
+		"the same, typed": {
+			message.Message{
+				FromUserName: "mphelper", CreateTime: 5, MsgType: "event",
+				Event: &message.Event{Name: "MASSSENDJOBFINISH", SendJob: &message.SendJob{MsgID: 42}},
+			},
+			"e8:mphelper,1:5,17:MASSSENDJOBFINISH,0:,2:42,",
+		},
+		"publication": {
+			message.Message{
+				FromUserName: "mphelper", CreateTime: 5, MsgType: "event",
+				Event: &message.Event{Name: "PUBLISHJOBFINISH", PublishJob: &message.PublishJob{PublishID: "7"}},
+			},
+			"e8:mphelper,1:5,16:PUBLISHJOBFINISH,0:,1:7,",
+		},
+		"subscription message": {
+			message.Message{
+				FromUserName: "o1", CreateTime: 5, MsgType: "event",
+				Event: &message.Event{Name: "subscribe_msg_sent_event", Subscriptions: []message.Subscription{{MsgID: 9}}},
+			},
+			"e2:o1,1:5,24:subscribe_msg_sent_event,0:,1:9,",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +85,9 @@ func TestKeyTellsApart(t *testing.T) {
 		"longer key":                event("o1", 5, "VIEW", long+"x"),
 		"message":                   {FromUserName: "o1", CreateTime: 5, MsgType: "text", MsgID: 1},
 		"other message":             {FromUserName: "o1", CreateTime: 5, MsgType: "text", MsgID: 2},
+		"notice":                    {CreateTime: 5, Notice: &message.Notice{AppID: "wx1", InfoType: "authorized", AuthorizerAppID: "wx2"}},
+		"notice, other account":     {CreateTime: 5, Notice: &message.Notice{AppID: "wx1", InfoType: "authorized", AuthorizerAppID: "wx3"}},
+		"notice, other time":        {CreateTime: 6, Notice: &message.Notice{AppID: "wx1", InfoType: "authorized", AuthorizerAppID: "wx2"}},
 		"no id":                     {FromUserName: "o1", CreateTime: 5, MsgType: "device_text"},
 		"no id, other content": {
 			FromUserName: "o1", CreateTime: 5, MsgType: "device_text",

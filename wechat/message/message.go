@@ -1,25 +1,28 @@
-// Package message is the codec between WeChat's XML and Go values: Parse reads
-// what WeChat pushes to an account's callback URL (接收普通消息, 接收事件推送),
-// and Render writes the passive reply (被动回复用户消息) that goes back in the
-// same HTTP exchange.
+// Package message is the codec between WeChat's documents and Go values: Parse
+// reads what WeChat pushes to an account's callback URL (接收普通消息,
+// 接收事件推送), and Render writes the passive reply (被动回复用户消息) that goes
+// back in the same HTTP exchange.
+//
+// Both data formats of the console (数据格式), XML and JSON, are read, and told
+// apart by their first byte; a reply is written in the format of its push. So
+// nothing has to be configured, and switching the console loses nothing.
 //
 // Parsing is tolerant where the platform is: elements may come in any order, with
-// or without CDATA, with unknown neighbours; what no typed field carries is kept
-// in Fields. It is strict where tolerance would be dangerous: document type
-// declarations, entities, a second root and unbounded nesting are refused.
-// Rendering is strict throughout, because WeChat answers an invalid reply by
-// showing the follower an error notice.
+// or without CDATA, with unknown neighbours. What programs use has typed fields;
+// what no typed field carries, be it unknown or not of the kind expected, is kept
+// in Fields, and the whole document then in Raw. It is strict where tolerance
+// would be dangerous: document type declarations, entities, a second root and
+// unbounded nesting are refused. Rendering is strict throughout, because WeChat
+// answers an invalid reply by showing the follower an error notice.
 //
 // Encryption is not this package's business: ParseEnvelope and RenderEnvelope
-// handle the outer XML of an encrypted exchange, and package msgcrypt the rest.
+// handle the outside of an encrypted exchange, and package msgcrypt the rest.
 package message
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 )
 
 // ErrMalformed is what every error of Parse and ParseEnvelope wraps.
@@ -35,24 +38,22 @@ const (
 	TypeShortVideo = "shortvideo"
 	TypeLocation   = "location"
 	TypeLink       = "link"
+	TypeFile       = "file"
 	TypeEvent      = "event"
+
+	// TypeMiniProgramPage is a card of a mini program (小程序卡片).
+	TypeMiniProgramPage = "miniprogrampage"
 )
 
-// The names of the events that follow from what a follower does, for Event.Is.
-const (
-	EventSubscribe   = "subscribe"
-	EventUnsubscribe = "unsubscribe"
-	EventScan        = "SCAN"
-	EventLocation    = "LOCATION"
-	EventClick       = "CLICK"
-	EventView        = "VIEW"
-)
-
-// Message is one push of WeChat's. A message has a MsgID; an event has none.
+// Message is one push of WeChat's: a message, which has a MsgID, an event, which
+// has none, or a Notice to a third-party platform.
 //
 // At most one of the content pointers is set, the one for MsgType; none is set
-// for a type without typed contents.
+// for a type without typed contents. A notice has neither MsgType nor sender nor
+// receiver.
 type Message struct {
+	// Format is how the push was written, and how its reply has to be.
+	Format Format
 	// ToUserName is the account's original id (原始ID, gh_…), not its AppID.
 	ToUserName string
 	// FromUserName is the follower's OpenID, or a system user such as mphelper.
@@ -62,8 +63,12 @@ type Message struct {
 	// MsgType is the type as WeChat wrote it.
 	MsgType string
 	// MsgID is the element MsgId, zero for events. The element MsgID of job-finish
-	// events is another thing, the job's id, and stays in Fields.
+	// events is another thing, the job's id: see SendJob.
 	MsgID uint64
+	// MsgDataID is the article from within which the message was sent, if any.
+	MsgDataID string
+	// Idx is which of the articles under MsgDataID it was, from 1.
+	Idx int64
 
 	Text     *Text
 	Image    *Image
@@ -71,10 +76,31 @@ type Message struct {
 	Video    *Video // of both video and shortvideo (小视频)
 	Location *Location
 	Link     *Link
+	File     *File
 	Event    *Event
+	Notice   *Notice
 
-	// Fields holds every element that no typed field carries, in WeChat's order.
+	MiniProgramPage *MiniProgramPage
+
+	// Fields holds every element that no typed field carries, in WeChat's order. An
+	// element with children holds those of them that no typed field carries.
 	Fields []Field
+	// Raw is the whole document, set if there are Fields. A notice has none, since
+	// it would hold the notice's secrets.
+	Raw []byte
+}
+
+// Name returns what the push is for a log: the Event, InfoType or MsgType. WeChat
+// may invent any number of them.
+func (m Message) Name() string {
+	switch {
+	case m.Event != nil:
+		return m.Event.Name
+	case m.Notice != nil:
+		return m.Notice.InfoType
+	default:
+		return m.MsgType
+	}
 }
 
 // Text is the content of a text message (文本消息).
@@ -96,6 +122,8 @@ type Image struct {
 // Voice is the content of a voice message (语音消息).
 type Voice struct {
 	MediaID string
+	// MediaID16K is the same speech at 16 kHz, where WeChat has it.
+	MediaID16K string
 	// Format is amr or speex.
 	Format string
 	// Recognition is the speech as text, where the account has 语音识别.
@@ -127,39 +155,33 @@ type Link struct {
 	URL         string
 }
 
-// Event is something that happened, such as a follow (关注) or a press on the
-// menu (自定义菜单).
-type Event struct {
-	// Name is the Event element as WeChat wrote it; compare it with Is.
-	Name string
-	// Key is the EventKey: a menu button's key, the URL of a VIEW, or the scene of
-	// a QR code, prefixed qrscene_ on subscribe.
-	Key string
-	// Ticket identifies the QR code of a subscribe or SCAN event.
-	Ticket string
-	// Position is set for the event LOCATION alone.
-	Position *Position
+// File is the content of a file message (文件消息), which WeChat doesn't document:
+// there is no interface to download the file.
+type File struct {
+	Title       string
+	Description string
+	Key         string
+	MD5         string
+	// Size is FileTotalLen, in bytes.
+	Size int64
 }
 
-// Is reports whether the event has the given name. Upper and lower case don't
-// matter, because WeChat's own pages and pushes disagree about them.
-func (e Event) Is(name string) bool {
-	return strings.EqualFold(e.Name, name)
+// MiniProgramPage is the content of a card of a mini program (小程序卡片), which
+// mini programs' own customer service receives.
+type MiniProgramPage struct {
+	Title        string
+	AppID        string
+	PagePath     string
+	ThumbURL     string
+	ThumbMediaID string
 }
 
-// Position is where a follower is (上报地理位置).
-type Position struct {
-	Latitude  float64
-	Longitude float64
-	// Precision is the accuracy of both.
-	Precision float64
-}
-
-// Field is one element of a push in generic form.
+// Field is one element of a push in generic form. The entries of a JSON array are
+// elements of one name, as in XML.
 type Field struct {
 	Name string
-	// Value is the element's own text. White space around it is removed, white
-	// space inside CDATA is kept.
+	// Value is the element's own text. In XML, white space around it is removed,
+	// white space inside CDATA is kept.
 	Value    string
 	Children []Field
 }
@@ -167,43 +189,72 @@ type Field struct {
 // Parse reads a push in clear text: the body in plaintext mode (明文模式), or
 // what msgcrypt opened. The caller bounds the length of body.
 //
-// Unknown types, events and elements are accepted and kept in Fields. Characters
-// that XML forbids, which followers do paste into messages, become U+FFFD. Every
-// error wraps ErrMalformed and names the element at fault.
+// Unknown types, events and elements are accepted and kept in Fields, and so is an
+// element of which a typed field can make nothing, such as a word where a number
+// belongs. Characters that XML forbids, which followers do paste into messages,
+// become U+FFFD. An error means that the document is broken, or that it doesn't
+// say who sent what to whom; it wraps ErrMalformed and names the element at fault.
 func Parse(body []byte) (Message, error) {
-	elements, err := scan(body)
+	format := FormatOf(body)
+	elements, err := scan(body, format)
 	if err != nil {
 		return Message{}, err
 	}
-
-	return fromElements(elements)
-}
-
-// fromElements maps the children of a push's root to a Message.
-func fromElements(elements []Field) (Message, error) {
-	t := taker{fields: elements, taken: make([]bool, len(elements))}
-	m := Message{
-		ToUserName:   t.required("ToUserName"),
-		FromUserName: t.required("FromUserName"),
-		CreateTime:   t.integer("CreateTime"),
-		MsgType:      t.required("MsgType"),
-		MsgID:        t.unsigned("MsgId"),
+	m, err := fromElements(elements)
+	if err != nil {
+		return Message{}, err
 	}
-	t.content(&m)
-	m.Fields = t.rest()
-	if err := errors.Join(t.faults...); err != nil {
-		return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	m.Format = format
+	if len(m.Fields) > 0 && m.Notice == nil {
+		m.Raw = bytes.Clone(body)
 	}
 
 	return m, nil
 }
 
-// taker moves elements from the generic list into typed fields, and remembers
-// which ones, so that the others can be kept.
-type taker struct {
-	fields []Field
-	taken  []bool
-	faults []error
+// fromElements maps the children of a push's root to a Message.
+func fromElements(elements []Field) (Message, error) {
+	t := taker{fields: elements, left: len(elements)}
+	m := Message{MsgType: t.word("MsgType"), CreateTime: t.integer("CreateTime")}
+	var err error
+	if m.MsgType == "" && t.contains("InfoType") {
+		m.Notice, err = t.notice()
+	} else {
+		err = t.message(&m)
+	}
+	if err != nil {
+		return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	m.Fields = t.rest()
+
+	return m, nil
+}
+
+// message fills what a message or an event has beside MsgType and CreateTime.
+func (t *taker) message(m *Message) error {
+	m.ToUserName = t.word("ToUserName")
+	m.FromUserName = t.word("FromUserName")
+	if err := errors.Join(
+		missing("ToUserName", m.ToUserName), missing("FromUserName", m.FromUserName), missing("MsgType", m.MsgType),
+	); err != nil {
+		return err
+	}
+	m.MsgID = t.unsigned("MsgId")
+	t.content(m)
+	if t.left > 0 && m.Event == nil {
+		m.MsgDataID, m.Idx = t.text("MsgDataId"), t.integer("Idx")
+	}
+
+	return nil
+}
+
+// missing refuses the absence of an element without which a push cannot be handled.
+func missing(name, value string) error {
+	if value == "" {
+		return fmt.Errorf("element %s is missing or empty", name)
+	}
+
+	return nil
 }
 
 // content fills the typed content that belongs to m.MsgType.
@@ -214,118 +265,30 @@ func (t *taker) content(m *Message) {
 	case TypeImage:
 		m.Image = &Image{MediaID: t.text("MediaId"), PicURL: t.text("PicUrl")}
 	case TypeVoice:
-		m.Voice = &Voice{MediaID: t.text("MediaId"), Format: t.text("Format"), Recognition: t.text("Recognition")}
+		m.Voice = &Voice{
+			MediaID: t.text("MediaId"), MediaID16K: t.text("MediaId16K"),
+			Format: t.text("Format"), Recognition: t.text("Recognition"),
+		}
 	case TypeVideo, TypeShortVideo:
 		m.Video = &Video{MediaID: t.text("MediaId"), ThumbMediaID: t.text("ThumbMediaId")}
 	case TypeLocation:
 		m.Location = &Location{
-			Latitude:  t.decimal("Location_X"),
-			Longitude: t.decimal("Location_Y"),
-			Scale:     t.decimal("Scale"),
-			Label:     t.text("Label"),
+			Latitude: t.decimal("Location_X"), Longitude: t.decimal("Location_Y"),
+			Scale: t.decimal("Scale"), Label: t.text("Label"),
 		}
 	case TypeLink:
 		m.Link = &Link{Title: t.text("Title"), Description: t.text("Description"), URL: t.text("Url")}
+	case TypeFile:
+		m.File = &File{
+			Title: t.text("Title"), Description: t.text("Description"),
+			Key: t.text("FileKey"), MD5: t.text("FileMd5"), Size: t.integer("FileTotalLen"),
+		}
+	case TypeMiniProgramPage:
+		m.MiniProgramPage = &MiniProgramPage{
+			Title: t.text("Title"), AppID: t.text("AppId"), PagePath: t.text("PagePath"),
+			ThumbURL: t.text("ThumbUrl"), ThumbMediaID: t.text("ThumbMediaId"),
+		}
 	case TypeEvent:
 		m.Event = t.event()
 	}
-}
-
-// event takes the content of an event.
-func (t *taker) event() *Event {
-	e := &Event{Name: strings.TrimSpace(t.text("Event")), Key: t.text("EventKey"), Ticket: t.text("Ticket")}
-	if e.Is(EventLocation) {
-		e.Position = &Position{
-			Latitude:  t.decimal("Latitude"),
-			Longitude: t.decimal("Longitude"),
-			Precision: t.decimal("Precision"),
-		}
-	}
-
-	return e
-}
-
-// text takes the first plain element of that name; absence is an empty text. An
-// element with children is not what the typed field means and stays in Fields,
-// as does a second one.
-func (t *taker) text(name string) string {
-	for i, field := range t.fields {
-		if field.Name == name && !t.taken[i] && len(field.Children) == 0 {
-			t.taken[i] = true
-
-			return field.Value
-		}
-	}
-
-	return ""
-}
-
-// required takes an element without which a push cannot be handled.
-func (t *taker) required(name string) string {
-	value := strings.TrimSpace(t.text(name))
-	if value == "" {
-		t.faults = append(t.faults, fmt.Errorf("element %s is missing or empty", name))
-	}
-
-	return value
-}
-
-// integer takes a signed whole number; an empty element counts as absent.
-func (t *taker) integer(name string) int64 {
-	value := strings.TrimSpace(t.text(name))
-	if value == "" {
-		return 0
-	}
-	number, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		t.misread(name, value, "a whole number of 64 bits")
-	}
-
-	return number
-}
-
-// unsigned takes an unsigned whole number; an empty element counts as absent.
-func (t *taker) unsigned(name string) uint64 {
-	value := strings.TrimSpace(t.text(name))
-	if value == "" {
-		return 0
-	}
-	number, err := strconv.ParseUint(value, 10, 64)
-	if err != nil {
-		t.misread(name, value, "an unsigned whole number of 64 bits")
-	}
-
-	return number
-}
-
-// decimal takes a finite decimal number; an empty element counts as absent.
-func (t *taker) decimal(name string) float64 {
-	value := strings.TrimSpace(t.text(name))
-	if value == "" {
-		return 0
-	}
-	number, err := strconv.ParseFloat(value, 64)
-	if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {
-		t.misread(name, value, "a decimal number")
-	}
-
-	return number
-}
-
-// misread records an element whose value is of the wrong kind. The value is cut,
-// because it comes from outside and ends in a log.
-func (t *taker) misread(name, value, kind string) {
-	t.faults = append(t.faults, fmt.Errorf("element %s: %.40q is not %s", name, value, kind))
-}
-
-// rest returns the elements that nothing took, or nil.
-func (t *taker) rest() []Field {
-	var rest []Field
-	for i, field := range t.fields {
-		if !t.taken[i] {
-			rest = append(rest, field)
-		}
-	}
-
-	return rest
 }

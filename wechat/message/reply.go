@@ -3,6 +3,7 @@ package message
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,8 +31,8 @@ const (
 )
 
 // Reply is a passive reply: one of TextReply, ImageReply, VoiceReply, VideoReply,
-// MusicReply, NewsReply and TransferCustomerService, always by value. The nil
-// Reply acknowledges the push and shows the follower nothing.
+// MusicReply, NewsReply, TransferCustomerService and TransferBizAIIVR, always by
+// value. The nil Reply acknowledges the push and shows the follower nothing.
 type Reply interface {
 	// isReply keeps the set closed: WeChat knows no other types.
 	isReply()
@@ -40,7 +41,7 @@ type Reply interface {
 // TextReply answers with text (文本). Links are written <a href="…">…</a>, line
 // breaks \n.
 type TextReply struct {
-	// Content is required, at most MaxTextBytes long.
+	// Content is required, at most MaxTextBytes long; see SplitText.
 	Content string
 }
 
@@ -99,6 +100,11 @@ type TransferCustomerService struct {
 	KfAccount string
 }
 
+// TransferBizAIIVR hands the message to WeChat's own AI reply (智能回复). It answers
+// messages only, not events, and the account must have the feature enabled in the
+// console.
+type TransferBizAIIVR struct{}
+
 func (TextReply) isReply()               {}
 func (ImageReply) isReply()              {}
 func (VoiceReply) isReply()              {}
@@ -106,13 +112,15 @@ func (VideoReply) isReply()              {}
 func (MusicReply) isReply()              {}
 func (NewsReply) isReply()               {}
 func (TransferCustomerService) isReply() {}
+func (TransferBizAIIVR) isReply()        {}
 
-// Render writes the reply to the push in as XML: to the follower who sent it, from
-// the account that received it. The time now is in Unix seconds; WeChat records
-// it and does nothing else with it. A nil reply gives Success.
+// Render writes the reply to the push in, in the format of the push: to the
+// follower who sent it, from the account that received it. The time now is in Unix
+// seconds; WeChat records it and does nothing else with it. A nil reply gives
+// Success.
 //
-// A reply that WeChat would not show is refused with an error that wraps
-// ErrInvalidReply and names the field and the rule.
+// What Clean removes is left out. A reply that WeChat would not show is refused
+// with an error that wraps ErrInvalidReply and names the field and the rule.
 func Render(r Reply, in Message, now int64) ([]byte, error) {
 	if r == nil {
 		return []byte(Success), nil
@@ -130,24 +138,53 @@ func Render(r Reply, in Message, now int64) ([]byte, error) {
 	if err := Validate(r, maxArticles); err != nil {
 		return nil, err
 	}
+	if _, ok := r.(TransferBizAIIVR); ok && in.MsgType == TypeEvent {
+		return nil, fmt.Errorf("%w: transfer_biz_ai_ivr answers messages only, this is an event", ErrInvalidReply)
+	}
 
-	w := writer{}
-	w.raw("<xml>")
-	w.text("ToUserName", in.FromUserName)
-	w.text("FromUserName", in.ToUserName)
-	w.raw("<CreateTime>" + strconv.FormatInt(now, 10) + "</CreateTime>")
-	w.reply(r)
-	w.raw("</xml>")
-
-	return w.buffer, nil
+	return in.Format.render(append([]node{
+		{name: "ToUserName", text: in.FromUserName},
+		{name: "FromUserName", text: in.ToUserName},
+		{name: "CreateTime", text: strconv.FormatInt(now, 10), number: true},
+	}, replyNodes(Clean(r))...)), nil
 }
 
-// Validate checks a reply without writing it: required fields, the length of a
+// Clean returns the reply without the characters that XML forbids, control
+// characters and broken UTF-8, in the texts that people read: Content, Title and
+// Description. They show nothing, so that losing them is better than losing the
+// answer. In ids and addresses they are a fault, which Validate names.
+func Clean(r Reply) Reply {
+	switch r := r.(type) {
+	case TextReply:
+		r.Content = dropForbidden(r.Content)
+
+		return r
+	case VideoReply:
+		r.Title, r.Description = dropForbidden(r.Title), dropForbidden(r.Description)
+
+		return r
+	case MusicReply:
+		r.Title, r.Description = dropForbidden(r.Title), dropForbidden(r.Description)
+
+		return r
+	case NewsReply:
+		articles := slices.Clone(r.Articles)
+		for i, article := range articles {
+			articles[i].Title, articles[i].Description = dropForbidden(article.Title), dropForbidden(article.Description)
+		}
+
+		return NewsReply{Articles: articles}
+	default:
+		return r
+	}
+}
+
+// Validate checks a reply as Clean leaves it: required fields, the length of a
 // text, the number of articles against maxArticles, and characters that XML
 // forbids. Its error wraps ErrInvalidReply and joins all faults.
 func Validate(r Reply, maxArticles int) error {
 	var faults []error
-	switch r := r.(type) {
+	switch r := Clean(r).(type) {
 	case TextReply:
 		faults = []error{checkText(r.Content)}
 	case ImageReply:
@@ -155,16 +192,10 @@ func Validate(r Reply, maxArticles int) error {
 	case VoiceReply:
 		faults = []error{checkRequired("Voice.MediaId", r.MediaID)}
 	case VideoReply:
-		faults = []error{
-			checkRequired("Video.MediaId", r.MediaID),
-			checkCharacters("Video.Title", r.Title),
-			checkCharacters("Video.Description", r.Description),
-		}
+		faults = []error{checkRequired("Video.MediaId", r.MediaID)}
 	case MusicReply:
 		faults = []error{
 			checkRequired("Music.ThumbMediaId", r.ThumbMediaID),
-			checkCharacters("Music.Title", r.Title),
-			checkCharacters("Music.Description", r.Description),
 			checkCharacters("Music.MusicUrl", r.MusicURL),
 			checkCharacters("Music.HQMusicUrl", r.HQMusicURL),
 		}
@@ -172,6 +203,7 @@ func Validate(r Reply, maxArticles int) error {
 		faults = checkArticles(r.Articles, maxArticles)
 	case TransferCustomerService:
 		faults = []error{checkCharacters("TransInfo.KfAccount", r.KfAccount)}
+	case TransferBizAIIVR: // has no fields
 	default:
 		// Pointers to the types above satisfy Reply too.
 		faults = []error{fmt.Errorf("type %T is not a reply, pass the struct by value", r)}
@@ -185,7 +217,7 @@ func Validate(r Reply, maxArticles int) error {
 
 func checkText(content string) error {
 	if len(content) > MaxTextBytes {
-		return fmt.Errorf("field Content has %d bytes, at most %d are allowed", len(content), MaxTextBytes)
+		return fmt.Errorf("field Content has %d bytes, at most %d are allowed: split it, see SplitText", len(content), MaxTextBytes)
 	}
 
 	return checkRequired("Content", content)
@@ -204,7 +236,6 @@ func checkArticles(articles []Article, maxArticles int) []error {
 		prefix := "Articles[" + strconv.Itoa(i) + "]."
 		faults = append(faults,
 			checkRequired(prefix+"Title", article.Title),
-			checkCharacters(prefix+"Description", article.Description),
 			checkCharacters(prefix+"PicUrl", article.PicURL),
 			checkCharacters(prefix+"Url", article.URL),
 		)
@@ -224,7 +255,7 @@ func checkRequired(name, value string) error {
 }
 
 // checkCharacters refuses what no XML document can hold, even escaped. To drop it
-// silently would change what somebody meant to say.
+// silently would make another id or address.
 func checkCharacters(name, value string) error {
 	if at := firstForbidden(value); at >= 0 {
 		return fmt.Errorf("field %s has at byte %d a character that XML forbids (a control character or broken UTF-8), remove it",
@@ -232,93 +263,4 @@ func checkCharacters(name, value string) error {
 	}
 
 	return nil
-}
-
-// writer appends XML to a buffer. Strings go into CDATA, in which line breaks
-// and links need no escaping, as in WeChat's own examples.
-type writer struct {
-	buffer []byte
-}
-
-// raw appends markup.
-func (w *writer) raw(markup string) {
-	w.buffer = append(w.buffer, markup...)
-}
-
-// text appends an element with a value in CDATA.
-func (w *writer) text(name, value string) {
-	w.raw("<" + name + ">" + cdataStart)
-	// "]]>" would end the section, so a second one begins in its midst.
-	w.raw(strings.ReplaceAll(value, "]]>", "]]]]>"+cdataStart+">"))
-	w.raw("]]></" + name + ">")
-}
-
-// optional appends an element unless its value is empty.
-func (w *writer) optional(name, value string) {
-	if value != "" {
-		w.text(name, value)
-	}
-}
-
-// reply appends the elements that depend on the type, for a valid reply.
-func (w *writer) reply(r Reply) {
-	switch r := r.(type) {
-	case TextReply:
-		w.text("MsgType", TypeText)
-		w.text("Content", r.Content)
-	case ImageReply:
-		w.text("MsgType", TypeImage)
-		w.media("Image", r.MediaID)
-	case VoiceReply:
-		w.text("MsgType", TypeVoice)
-		w.media("Voice", r.MediaID)
-	case VideoReply:
-		w.text("MsgType", TypeVideo)
-		w.raw("<Video>")
-		w.text("MediaId", r.MediaID)
-		w.optional("Title", r.Title)
-		w.optional("Description", r.Description)
-		w.raw("</Video>")
-	case MusicReply:
-		w.text("MsgType", "music")
-		w.raw("<Music>")
-		w.optional("Title", r.Title)
-		w.optional("Description", r.Description)
-		w.optional("MusicUrl", r.MusicURL)
-		w.optional("HQMusicUrl", r.HQMusicURL)
-		w.text("ThumbMediaId", r.ThumbMediaID)
-		w.raw("</Music>")
-	case NewsReply:
-		w.news(r.Articles)
-	case TransferCustomerService:
-		w.text("MsgType", "transfer_customer_service")
-		if r.KfAccount != "" {
-			w.raw("<TransInfo>")
-			w.text("KfAccount", r.KfAccount)
-			w.raw("</TransInfo>")
-		}
-	}
-}
-
-// media appends the body of the types that are a media id and nothing else.
-func (w *writer) media(name, mediaID string) {
-	w.raw("<" + name + ">")
-	w.text("MediaId", mediaID)
-	w.raw("</" + name + ">")
-}
-
-// news appends articles. All four elements are written even when empty, because
-// the platform lists all of them as required.
-func (w *writer) news(articles []Article) {
-	w.text("MsgType", "news")
-	w.raw("<ArticleCount>" + strconv.Itoa(len(articles)) + "</ArticleCount><Articles>")
-	for _, article := range articles {
-		w.raw("<item>")
-		w.text("Title", article.Title)
-		w.text("Description", article.Description)
-		w.text("PicUrl", article.PicURL)
-		w.text("Url", article.URL)
-		w.raw("</item>")
-	}
-	w.raw("</Articles>")
 }

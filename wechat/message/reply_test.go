@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -68,18 +69,84 @@ func TestRenderSamples(t *testing.T) {
 		}}},
 		"reply.transfer_customer_service":            message.TransferCustomerService{},
 		"reply.transfer_customer_service.kf_account": message.TransferCustomerService{KfAccount: "test1@test"},
+		"reply.transfer_biz_ai_ivr":                  message.TransferBizAIIVR{},
+	}
+	for _, name := range sampleNames(t, "reply.*") {
+		if _, ok := tests[name]; !ok && name != "reply.encrypted" {
+			t.Errorf("%s is tested nowhere", name)
+		}
 	}
 	for name, reply := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := message.Render(reply, push("text"), 1700000000)
+			in := push("text")
+			got, err := message.Render(reply, in, 1700000000)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(compact(sample(t, name)), string(got)); diff != "" {
 				t.Errorf("Render (-want +got):\n%s", diff)
 			}
+			if plain := sealAndOpen(t, got); string(plain) != string(got) {
+				t.Errorf("sealed and opened: %s", plain)
+			}
+			in.Format = message.JSON
+			inJSON, err := message.Render(reply, in, 1700000000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(golden(t, name, inJSON), string(inJSON)); diff != "" {
+				t.Errorf("Render in JSON (-want +got):\n%s", diff)
+			}
+			if plain := sealAndOpen(t, inJSON); string(plain) != string(inJSON) {
+				t.Errorf("sealed and opened: %s", plain)
+			}
 		})
+	}
+}
+
+// TestRenderDropsTheUnseen: a character that XML forbids doesn't cost the answer.
+func TestRenderDropsTheUnseen(t *testing.T) {
+	t.Parallel()
+
+	const text, want = "a\x00好\x0b\xe4\xbdb\uffff", "a好b"
+	for name, reply := range map[string]message.Reply{
+		"text":  message.TextReply{Content: text},
+		"video": message.VideoReply{MediaID: "m", Title: text, Description: text},
+		"music": message.MusicReply{ThumbMediaID: "m", Title: text, Description: text},
+		"news":  message.NewsReply{Articles: []message.Article{{Title: text, Description: text}}},
+	} {
+		for _, format := range []message.Format{message.XML, message.JSON} {
+			in := push("text")
+			in.Format = format
+			body, err := message.Render(reply, in, 1)
+			if err != nil {
+				t.Errorf("%s in %v: %v", name, format, err)
+			}
+			if wanted := 1 + strings.Count(fmt.Sprintf("%+v", reply), "Description"); strings.Count(string(body), want) != wanted {
+				t.Errorf("%s in %v: %q", name, format, body)
+			}
+		}
+	}
+	// What is dropped doesn't count.
+	long := message.TextReply{Content: strings.Repeat("a", message.MaxTextBytes) + "\x00"}
+	if _, err := message.Render(long, push("text"), 1); err != nil {
+		t.Error(err)
+	}
+	// The caller's articles are the caller's.
+	news := message.NewsReply{Articles: []message.Article{{Title: text}}}
+	if message.Clean(news); news.Articles[0].Title != text {
+		t.Error("Clean wrote into its argument")
+	}
+}
+
+// TestTheAIAnswersMessagesOnly: WeChat has nothing to hand on of an event.
+func TestTheAIAnswersMessagesOnly(t *testing.T) {
+	t.Parallel()
+
+	_, err := message.Render(message.TransferBizAIIVR{}, push("event"), 1)
+	if !errors.Is(err, message.ErrInvalidReply) || !strings.Contains(err.Error(), "transfer_biz_ai_ivr") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -169,23 +236,23 @@ func TestRenderRefuses(t *testing.T) {
 		reply message.Reply
 		want  string // part of the error: the field
 	}{
-		"empty text":        {message.TextReply{}, "Content"},
-		"blank text":        {message.TextReply{Content: " \n"}, "Content"},
-		"long text":         {message.TextReply{Content: strings.Repeat("好", message.MaxTextBytes/3+1)}, "2048"},
-		"control character": {message.TextReply{Content: "ab\x0b"}, "byte 2"},
-		"broken UTF-8":      {message.TextReply{Content: "a\xe4\xbd"}, "byte 1"},
-		"noncharacter":      {message.TextReply{Content: "\uffff"}, "byte 0"},
-		"image":             {message.ImageReply{}, "Image.MediaId"},
-		"voice":             {message.VoiceReply{}, "Voice.MediaId"},
-		"video":             {message.VideoReply{Title: "t"}, "Video.MediaId"},
-		"video title":       {message.VideoReply{MediaID: "m", Title: "\x00"}, "Video.Title"},
-		"music":             {message.MusicReply{Title: "t"}, "Music.ThumbMediaId"},
-		"music address":     {message.MusicReply{ThumbMediaID: "m", MusicURL: "\x1f"}, "Music.MusicUrl"},
-		"article title":     {message.NewsReply{Articles: []message.Article{{URL: "u"}}}, "Articles[0].Title"},
-		"article address":   {message.NewsReply{Articles: []message.Article{{Title: "t", URL: "\x02"}}}, "Articles[0].Url"},
-		"agent":             {message.TransferCustomerService{KfAccount: "\x03"}, "TransInfo.KfAccount"},
-		"pointer":           {&message.TextReply{Content: "a"}, "*message.TextReply"},
-		"nil pointer":       {(*message.TextReply)(nil), "*message.TextReply"},
+		"empty text":      {message.TextReply{}, "Content"},
+		"blank text":      {message.TextReply{Content: " \n"}, "Content"},
+		"long text":       {message.TextReply{Content: strings.Repeat("好", message.MaxTextBytes/3+1)}, "2048"},
+		"nothing to see":  {message.TextReply{Content: "\x0b\xff\uffff "}, "Content"},
+		"broken UTF-8":    {message.ImageReply{MediaID: "a\xe4\xbd"}, "byte 1"},
+		"noncharacter":    {message.VoiceReply{MediaID: "\uffff"}, "byte 0"},
+		"image":           {message.ImageReply{}, "Image.MediaId"},
+		"voice":           {message.VoiceReply{}, "Voice.MediaId"},
+		"video":           {message.VideoReply{Title: "t"}, "Video.MediaId"},
+		"video id":        {message.VideoReply{MediaID: "m\x00"}, "Video.MediaId has at byte 1"},
+		"music":           {message.MusicReply{Title: "t"}, "Music.ThumbMediaId"},
+		"music address":   {message.MusicReply{ThumbMediaID: "m", MusicURL: "\x1f"}, "Music.MusicUrl"},
+		"article title":   {message.NewsReply{Articles: []message.Article{{URL: "u"}}}, "Articles[0].Title"},
+		"article address": {message.NewsReply{Articles: []message.Article{{Title: "t", URL: "\x02"}}}, "Articles[0].Url"},
+		"agent":           {message.TransferCustomerService{KfAccount: "\x03"}, "TransInfo.KfAccount"},
+		"pointer":         {&message.TextReply{Content: "a"}, "*message.TextReply"},
+		"nil pointer":     {(*message.TextReply)(nil), "*message.TextReply"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,42 +330,91 @@ func TestRenderHostileText(t *testing.T) {
 	}
 }
 
-// FuzzRender: what Render accepts reads back as it was given, by encoding/xml and
-// by Parse, in every field that can hold foreign text.
+// FuzzRender: what Render accepts reads back as it was given, by encoding/xml or
+// encoding/json and by Parse, in every field that can hold foreign text.
 func FuzzRender(f *testing.F) {
 	f.Add("你好]]>", "title", "gh_1", int64(1700000000))
-	f.Add("<a href='x'>y</a>\n", "]]", "]]>", int64(-1))
-	f.Add("\x00", "\xff", "\r", int64(0))
-	f.Fuzz(func(t *testing.T, content, title, from string, now int64) {
-		in := message.Message{ToUserName: account, FromUserName: from, MsgType: "event"}
+	f.Add("<a href='x'>y</a>\n\u2028", "]]", "]]>", int64(-1))
+	f.Add("\x00", "\xff", "\r\"", int64(0))
+	f.Fuzz(func(t *testing.T, content, id, from string, now int64) {
 		replies := map[string]message.Reply{
 			"text":  message.TextReply{Content: content},
-			"video": message.VideoReply{MediaID: content, Title: title},
-			"news":  message.NewsReply{Articles: []message.Article{{Title: content, URL: title}}},
+			"video": message.VideoReply{MediaID: id, Title: content},
+			"news":  message.NewsReply{Articles: []message.Article{{Title: content, URL: id}}},
 		}
 		for name, reply := range replies {
-			body, err := message.Render(reply, in, now)
-			if err != nil {
-				if !errors.Is(err, message.ErrInvalidReply) {
-					t.Errorf("%s: error %v does not wrap ErrInvalidReply", name, err)
-				}
+			for _, format := range []message.Format{message.XML, message.JSON} {
+				in := message.Message{ToUserName: account, FromUserName: from, MsgType: "event", Format: format}
+				body, err := message.Render(reply, in, now)
+				if err != nil {
+					if !errors.Is(err, message.ErrInvalidReply) {
+						t.Errorf("%s: error %v does not wrap ErrInvalidReply", name, err)
+					}
 
-				continue
-			}
-			var values []string
-			collect(message.Field{Children: children(t, body)}, &values)
-			for _, value := range []string{content, from} {
-				// XML itself turns CRLF and CR into LF.
-				want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(value)
-				if !slices.Contains(values, want) {
-					t.Errorf("%s: %q is not among %q", name, want, values)
+					continue
 				}
-			}
-			if _, err := message.Parse(body); err != nil {
-				t.Errorf("%s: Parse refuses what Render wrote: %v", name, err)
+				if got := message.FormatOf(body); got != format {
+					t.Errorf("%s: written in %v, want %v", name, got, format)
+				}
+				checkValues(t, body, format, shown(content), from)
+				if _, err := message.Parse(body); err != nil {
+					t.Errorf("%s: Parse refuses what Render wrote in %v: %v", name, format, err)
+				}
 			}
 		}
 	})
+}
+
+// shown is what Render writes of a text that people read.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == '\ufffe' || r == '\uffff' {
+			return -1
+		}
+
+		return r
+	}, strings.ToValidUTF8(text, ""))
+}
+
+// checkValues fails unless the judge of the format reads all values in a document.
+func checkValues(t testing.TB, body []byte, format message.Format, wanted ...string) {
+	t.Helper()
+	var values []string
+	if format == message.JSON {
+		var tree any
+		if err := json.Unmarshal(body, &tree); err != nil {
+			t.Fatalf("%v in %q", err, body)
+		}
+		collectJSON(tree, &values)
+	} else {
+		collect(message.Field{Children: children(t, body)}, &values)
+	}
+	for _, want := range wanted {
+		if format == message.XML {
+			// XML itself turns CRLF and CR into LF.
+			want = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(want)
+		}
+		// An option without a value is left out.
+		if want != "" && !slices.Contains(values, want) {
+			t.Errorf("%q is not among %q", want, values)
+		}
+	}
+}
+
+// collectJSON appends all texts within value.
+func collectJSON(value any, values *[]string) {
+	switch value := value.(type) {
+	case string:
+		*values = append(*values, value)
+	case []any:
+		for _, entry := range value {
+			collectJSON(entry, values)
+		}
+	case map[string]any:
+		for _, member := range value {
+			collectJSON(member, values)
+		}
+	}
 }
 
 // collect appends the values of all leaves under f.

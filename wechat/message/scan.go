@@ -27,8 +27,11 @@ const (
 )
 
 // scan turns the bytes of a document into the elements under its root. It knows
-// XML and nothing of WeChat; what the elements mean is decided elsewhere.
-func scan(body []byte) ([]Field, error) {
+// the format and nothing of WeChat; what the elements mean is decided elsewhere.
+func scan(body []byte, format Format) ([]Field, error) {
+	if format == JSON {
+		return scanJSON(body)
+	}
 	if fields, ok := fastScan(body); ok {
 		return fields, nil
 	}
@@ -171,8 +174,10 @@ func (e openElement) value() string {
 	return string(before) + string(verbatim) + string(after)
 }
 
-// xmlSpace is what XML calls white space.
+// xmlSpace is what XML calls white space, and JSON as well.
 const xmlSpace = " \t\r\n"
+
+func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\t' || b == '\r' }
 
 // finish returns the tree once the document has ended.
 func (s *scanner) finish() ([]Field, error) {

@@ -24,7 +24,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Message is one push of WeChat's: a message (it has a msg_id) or an event (it has none).
+// Message is one push of WeChat's: a message (it has a msg_id), an event (it has none), or a notice to a
+// third-party platform, which has neither sender, receiver nor type.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// AppID of the account that received it.
@@ -37,8 +38,12 @@ type Message struct {
 	CreateTime int64 `protobuf:"varint,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Zero for events.
 	MsgId uint64 `protobuf:"varint,5,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
-	// MsgType as WeChat wrote it: text, image, event, or one that content has no case for.
+	// MsgType as WeChat wrote it: text, image, event, or one that content has no case for. Empty for a notice.
 	MsgType string `protobuf:"bytes,6,opt,name=msg_type,json=msgType,proto3" json:"msg_type,omitempty"`
+	// The article from within which a message was sent, if any.
+	MsgDataId string `protobuf:"bytes,7,opt,name=msg_data_id,json=msgDataId,proto3" json:"msg_data_id,omitempty"`
+	// Which of the articles under msg_data_id it was, from 1.
+	Idx int64 `protobuf:"varint,8,opt,name=idx,proto3" json:"idx,omitempty"`
 	// Unset when msg_type is one that this version has no case for; fields then holds everything.
 	//
 	// Types that are valid to be assigned to Content:
@@ -50,9 +55,16 @@ type Message struct {
 	//	*Message_Location
 	//	*Message_Link
 	//	*Message_Event
+	//	*Message_File
+	//	*Message_MiniProgramPage
+	//	*Message_Notice
 	Content isMessage_Content `protobuf_oneof:"content"`
-	// Every element of the push that no typed field above carries, in WeChat's order.
-	Fields        []*Field `protobuf:"bytes,30,rep,name=fields,proto3" json:"fields,omitempty"`
+	// Every element of the push that no typed field above carries, in WeChat's order: what is unknown, and
+	// what is not of the kind expected.
+	Fields []*Field `protobuf:"bytes,30,rep,name=fields,proto3" json:"fields,omitempty"`
+	// The whole push in clear as WeChat wrote it, XML or JSON. Only set if there are fields, and never for a
+	// notice, which would hold secrets.
+	Raw           []byte `protobuf:"bytes,31,opt,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +141,20 @@ func (x *Message) GetMsgType() string {
 	return ""
 }
 
+func (x *Message) GetMsgDataId() string {
+	if x != nil {
+		return x.MsgDataId
+	}
+	return ""
+}
+
+func (x *Message) GetIdx() int64 {
+	if x != nil {
+		return x.Idx
+	}
+	return 0
+}
+
 func (x *Message) GetContent() isMessage_Content {
 	if x != nil {
 		return x.Content
@@ -199,9 +225,43 @@ func (x *Message) GetEvent() *Event {
 	return nil
 }
 
+func (x *Message) GetFile() *File {
+	if x != nil {
+		if x, ok := x.Content.(*Message_File); ok {
+			return x.File
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetMiniProgramPage() *MiniProgramPage {
+	if x != nil {
+		if x, ok := x.Content.(*Message_MiniProgramPage); ok {
+			return x.MiniProgramPage
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetNotice() *Notice {
+	if x != nil {
+		if x, ok := x.Content.(*Message_Notice); ok {
+			return x.Notice
+		}
+	}
+	return nil
+}
+
 func (x *Message) GetFields() []*Field {
 	if x != nil {
 		return x.Fields
+	}
+	return nil
+}
+
+func (x *Message) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
 	}
 	return nil
 }
@@ -238,6 +298,18 @@ type Message_Event struct {
 	Event *Event `protobuf:"bytes,16,opt,name=event,proto3,oneof"`
 }
 
+type Message_File struct {
+	File *File `protobuf:"bytes,17,opt,name=file,proto3,oneof"`
+}
+
+type Message_MiniProgramPage struct {
+	MiniProgramPage *MiniProgramPage `protobuf:"bytes,18,opt,name=mini_program_page,json=miniProgramPage,proto3,oneof"`
+}
+
+type Message_Notice struct {
+	Notice *Notice `protobuf:"bytes,19,opt,name=notice,proto3,oneof"`
+}
+
 func (*Message_Text) isMessage_Content() {}
 
 func (*Message_Image) isMessage_Content() {}
@@ -251,6 +323,12 @@ func (*Message_Location) isMessage_Content() {}
 func (*Message_Link) isMessage_Content() {}
 
 func (*Message_Event) isMessage_Content() {}
+
+func (*Message_File) isMessage_Content() {}
+
+func (*Message_MiniProgramPage) isMessage_Content() {}
+
+func (*Message_Notice) isMessage_Content() {}
 
 type Text struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -364,7 +442,9 @@ type Voice struct {
 	// amr or speex.
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
 	// Text of the speech; only when the account has speech recognition.
-	Recognition   string `protobuf:"bytes,3,opt,name=recognition,proto3" json:"recognition,omitempty"`
+	Recognition string `protobuf:"bytes,3,opt,name=recognition,proto3" json:"recognition,omitempty"`
+	// The same speech at 16 kHz, where WeChat has it.
+	MediaId_16K   string `protobuf:"bytes,4,opt,name=media_id_16k,json=mediaId16k,proto3" json:"media_id_16k,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -416,6 +496,13 @@ func (x *Voice) GetFormat() string {
 func (x *Voice) GetRecognition() string {
 	if x != nil {
 		return x.Recognition
+	}
+	return ""
+}
+
+func (x *Voice) GetMediaId_16K() string {
+	if x != nil {
+		return x.MediaId_16K
 	}
 	return ""
 }
@@ -610,7 +697,24 @@ type Event struct {
 	// Ticket of the QR code that was scanned.
 	Ticket string `protobuf:"bytes,3,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	// Position, only for the event LOCATION.
-	Position      *Position `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
+	Position *Position `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
+	// The conditional menu (个性化菜单) whose rule the follower met, for VIEW and view_miniprogram.
+	MenuId string `protobuf:"bytes,5,opt,name=menu_id,json=menuId,proto3" json:"menu_id,omitempty"`
+	// What the events of one family have beside that. It is unset for LOCATION, which has position, for events
+	// that have nothing more, and for events whose details are in Message.fields.
+	//
+	// Types that are valid to be assigned to Detail:
+	//
+	//	*Event_ScanCode
+	//	*Event_Pictures
+	//	*Event_Place
+	//	*Event_SendJob
+	//	*Event_PublishJob
+	//	*Event_Subscriptions
+	//	*Event_AgentSession
+	//	*Event_Authorization
+	//	*Event_Verification
+	Detail        isEvent_Detail `protobuf_oneof:"detail"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -673,6 +777,1261 @@ func (x *Event) GetPosition() *Position {
 	return nil
 }
 
+func (x *Event) GetMenuId() string {
+	if x != nil {
+		return x.MenuId
+	}
+	return ""
+}
+
+func (x *Event) GetDetail() isEvent_Detail {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+func (x *Event) GetScanCode() *ScanCode {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_ScanCode); ok {
+			return x.ScanCode
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPictures() *Pictures {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Pictures); ok {
+			return x.Pictures
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPlace() *Place {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Place); ok {
+			return x.Place
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSendJob() *SendJob {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_SendJob); ok {
+			return x.SendJob
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPublishJob() *PublishJob {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_PublishJob); ok {
+			return x.PublishJob
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubscriptions() *Subscriptions {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Subscriptions); ok {
+			return x.Subscriptions
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAgentSession() *AgentSession {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_AgentSession); ok {
+			return x.AgentSession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAuthorization() *Authorization {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Authorization); ok {
+			return x.Authorization
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetVerification() *Verification {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Verification); ok {
+			return x.Verification
+		}
+	}
+	return nil
+}
+
+type isEvent_Detail interface {
+	isEvent_Detail()
+}
+
+type Event_ScanCode struct {
+	// scancode_push, scancode_waitmsg.
+	ScanCode *ScanCode `protobuf:"bytes,10,opt,name=scan_code,json=scanCode,proto3,oneof"`
+}
+
+type Event_Pictures struct {
+	// pic_sysphoto, pic_photo_or_album, pic_weixin.
+	Pictures *Pictures `protobuf:"bytes,11,opt,name=pictures,proto3,oneof"`
+}
+
+type Event_Place struct {
+	// location_select.
+	Place *Place `protobuf:"bytes,12,opt,name=place,proto3,oneof"`
+}
+
+type Event_SendJob struct {
+	// TEMPLATESENDJOBFINISH, MASSSENDJOBFINISH.
+	SendJob *SendJob `protobuf:"bytes,13,opt,name=send_job,json=sendJob,proto3,oneof"`
+}
+
+type Event_PublishJob struct {
+	// PUBLISHJOBFINISH, also seen as FREEPUBLISHJOBFINISH.
+	PublishJob *PublishJob `protobuf:"bytes,14,opt,name=publish_job,json=publishJob,proto3,oneof"`
+}
+
+type Event_Subscriptions struct {
+	// subscribe_msg_popup_event, subscribe_msg_change_event, subscribe_msg_sent_event.
+	Subscriptions *Subscriptions `protobuf:"bytes,15,opt,name=subscriptions,proto3,oneof"`
+}
+
+type Event_AgentSession struct {
+	// kf_create_session, kf_close_session, kf_switch_session.
+	AgentSession *AgentSession `protobuf:"bytes,16,opt,name=agent_session,json=agentSession,proto3,oneof"`
+}
+
+type Event_Authorization struct {
+	// user_info_modified, user_authorization_revoke, user_authorization_cancellation.
+	Authorization *Authorization `protobuf:"bytes,17,opt,name=authorization,proto3,oneof"`
+}
+
+type Event_Verification struct {
+	// qualification_verify_*, naming_verify_*, annual_renew, verify_expired.
+	Verification *Verification `protobuf:"bytes,18,opt,name=verification,proto3,oneof"`
+}
+
+func (*Event_ScanCode) isEvent_Detail() {}
+
+func (*Event_Pictures) isEvent_Detail() {}
+
+func (*Event_Place) isEvent_Detail() {}
+
+func (*Event_SendJob) isEvent_Detail() {}
+
+func (*Event_PublishJob) isEvent_Detail() {}
+
+func (*Event_Subscriptions) isEvent_Detail() {}
+
+func (*Event_AgentSession) isEvent_Detail() {}
+
+func (*Event_Authorization) isEvent_Detail() {}
+
+func (*Event_Verification) isEvent_Detail() {}
+
+// ScanCode is what the follower scanned with a menu button.
+type ScanCode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// qrcode, barcode or another word.
+	Type          string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Result        string `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScanCode) Reset() {
+	*x = ScanCode{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScanCode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScanCode) ProtoMessage() {}
+
+func (x *ScanCode) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScanCode.ProtoReflect.Descriptor instead.
+func (*ScanCode) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ScanCode) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *ScanCode) GetResult() string {
+	if x != nil {
+		return x.Result
+	}
+	return ""
+}
+
+// Pictures announces pictures that come as image messages of their own.
+type Pictures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int64                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Of the files, in order.
+	Md5Sums       []string `protobuf:"bytes,2,rep,name=md5_sums,json=md5Sums,proto3" json:"md5_sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pictures) Reset() {
+	*x = Pictures{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pictures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pictures) ProtoMessage() {}
+
+func (x *Pictures) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pictures.ProtoReflect.Descriptor instead.
+func (*Pictures) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Pictures) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Pictures) GetMd5Sums() []string {
+	if x != nil {
+		return x.Md5Sums
+	}
+	return nil
+}
+
+// Place is what the follower chose with a menu button; a location message of its own follows.
+type Place struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Latitude  float64                `protobuf:"fixed64,1,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Longitude float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Scale     float64                `protobuf:"fixed64,3,opt,name=scale,proto3" json:"scale,omitempty"`
+	Label     string                 `protobuf:"bytes,4,opt,name=label,proto3" json:"label,omitempty"`
+	// Name of the point of interest, often empty.
+	PoiName       string `protobuf:"bytes,5,opt,name=poi_name,json=poiName,proto3" json:"poi_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Place) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *Place) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *Place) GetScale() float64 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *Place) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *Place) GetPoiName() string {
+	if x != nil {
+		return x.PoiName
+	}
+	return ""
+}
+
+// SendJob is the end of a template message or a mass send.
+type SendJob struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the API answered when the job was begun.
+	MsgId uint64 `protobuf:"varint,1,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
+	// WeChat's word for the outcome: "success" or "send success", "failed:user block", "err(20002)" and others.
+	// Compare it without spaces.
+	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	// The rest is for a mass send alone.
+	TotalCount  int64 `protobuf:"varint,3,opt,name=total_count,json=totalCount,proto3" json:"total_count,omitempty"`
+	FilterCount int64 `protobuf:"varint,4,opt,name=filter_count,json=filterCount,proto3" json:"filter_count,omitempty"`
+	SentCount   int64 `protobuf:"varint,5,opt,name=sent_count,json=sentCount,proto3" json:"sent_count,omitempty"`
+	ErrorCount  int64 `protobuf:"varint,6,opt,name=error_count,json=errorCount,proto3" json:"error_count,omitempty"`
+	// 1 not a reprint, 2 a reprint that may be sent, 3 one that may not.
+	CopyrightState int64         `protobuf:"varint,7,opt,name=copyright_state,json=copyrightState,proto3" json:"copyright_state,omitempty"`
+	Copyrights     []*Copyright  `protobuf:"bytes,8,rep,name=copyrights,proto3" json:"copyrights,omitempty"`
+	Articles       []*ArticleUrl `protobuf:"bytes,9,rep,name=articles,proto3" json:"articles,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SendJob) Reset() {
+	*x = SendJob{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendJob) ProtoMessage() {}
+
+func (x *SendJob) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendJob.ProtoReflect.Descriptor instead.
+func (*SendJob) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SendJob) GetMsgId() uint64 {
+	if x != nil {
+		return x.MsgId
+	}
+	return 0
+}
+
+func (x *SendJob) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *SendJob) GetTotalCount() int64 {
+	if x != nil {
+		return x.TotalCount
+	}
+	return 0
+}
+
+func (x *SendJob) GetFilterCount() int64 {
+	if x != nil {
+		return x.FilterCount
+	}
+	return 0
+}
+
+func (x *SendJob) GetSentCount() int64 {
+	if x != nil {
+		return x.SentCount
+	}
+	return 0
+}
+
+func (x *SendJob) GetErrorCount() int64 {
+	if x != nil {
+		return x.ErrorCount
+	}
+	return 0
+}
+
+func (x *SendJob) GetCopyrightState() int64 {
+	if x != nil {
+		return x.CopyrightState
+	}
+	return 0
+}
+
+func (x *SendJob) GetCopyrights() []*Copyright {
+	if x != nil {
+		return x.Copyrights
+	}
+	return nil
+}
+
+func (x *SendJob) GetArticles() []*ArticleUrl {
+	if x != nil {
+		return x.Articles
+	}
+	return nil
+}
+
+// Copyright is what the check for original articles (原创校验) found out about one article.
+type Copyright struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which article of the job it is, from 1.
+	ArticleIdx            int64  `protobuf:"varint,1,opt,name=article_idx,json=articleIdx,proto3" json:"article_idx,omitempty"`
+	UserDeclareState      int64  `protobuf:"varint,2,opt,name=user_declare_state,json=userDeclareState,proto3" json:"user_declare_state,omitempty"`
+	AuditState            int64  `protobuf:"varint,3,opt,name=audit_state,json=auditState,proto3" json:"audit_state,omitempty"`
+	OriginalArticleUrl    string `protobuf:"bytes,4,opt,name=original_article_url,json=originalArticleUrl,proto3" json:"original_article_url,omitempty"`
+	OriginalArticleType   int64  `protobuf:"varint,5,opt,name=original_article_type,json=originalArticleType,proto3" json:"original_article_type,omitempty"`
+	CanReprint            int64  `protobuf:"varint,6,opt,name=can_reprint,json=canReprint,proto3" json:"can_reprint,omitempty"`
+	NeedReplaceContent    int64  `protobuf:"varint,7,opt,name=need_replace_content,json=needReplaceContent,proto3" json:"need_replace_content,omitempty"`
+	NeedShowReprintSource int64  `protobuf:"varint,8,opt,name=need_show_reprint_source,json=needShowReprintSource,proto3" json:"need_show_reprint_source,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *Copyright) Reset() {
+	*x = Copyright{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Copyright) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Copyright) ProtoMessage() {}
+
+func (x *Copyright) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Copyright.ProtoReflect.Descriptor instead.
+func (*Copyright) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Copyright) GetArticleIdx() int64 {
+	if x != nil {
+		return x.ArticleIdx
+	}
+	return 0
+}
+
+func (x *Copyright) GetUserDeclareState() int64 {
+	if x != nil {
+		return x.UserDeclareState
+	}
+	return 0
+}
+
+func (x *Copyright) GetAuditState() int64 {
+	if x != nil {
+		return x.AuditState
+	}
+	return 0
+}
+
+func (x *Copyright) GetOriginalArticleUrl() string {
+	if x != nil {
+		return x.OriginalArticleUrl
+	}
+	return ""
+}
+
+func (x *Copyright) GetOriginalArticleType() int64 {
+	if x != nil {
+		return x.OriginalArticleType
+	}
+	return 0
+}
+
+func (x *Copyright) GetCanReprint() int64 {
+	if x != nil {
+		return x.CanReprint
+	}
+	return 0
+}
+
+func (x *Copyright) GetNeedReplaceContent() int64 {
+	if x != nil {
+		return x.NeedReplaceContent
+	}
+	return 0
+}
+
+func (x *Copyright) GetNeedShowReprintSource() int64 {
+	if x != nil {
+		return x.NeedShowReprintSource
+	}
+	return 0
+}
+
+type ArticleUrl struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which article of the job it is, from 1.
+	Idx           int64  `protobuf:"varint,1,opt,name=idx,proto3" json:"idx,omitempty"`
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArticleUrl) Reset() {
+	*x = ArticleUrl{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArticleUrl) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArticleUrl) ProtoMessage() {}
+
+func (x *ArticleUrl) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArticleUrl.ProtoReflect.Descriptor instead.
+func (*ArticleUrl) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ArticleUrl) GetIdx() int64 {
+	if x != nil {
+		return x.Idx
+	}
+	return 0
+}
+
+func (x *ArticleUrl) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+// PublishJob is the end of a publication (发布).
+type PublishJob struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PublishId string                 `protobuf:"bytes,1,opt,name=publish_id,json=publishId,proto3" json:"publish_id,omitempty"`
+	// "0" success, "2" failed check for original articles, "3" another failure, "4" rejected. A text, so that its
+	// absence is not taken for success.
+	Status    string        `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	ArticleId string        `protobuf:"bytes,3,opt,name=article_id,json=articleId,proto3" json:"article_id,omitempty"`
+	Articles  []*ArticleUrl `protobuf:"bytes,4,rep,name=articles,proto3" json:"articles,omitempty"`
+	// The articles that a status 2 or 4 is about, from 1.
+	FailedIdx     []int64 `protobuf:"varint,5,rep,packed,name=failed_idx,json=failedIdx,proto3" json:"failed_idx,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishJob) Reset() {
+	*x = PublishJob{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishJob) ProtoMessage() {}
+
+func (x *PublishJob) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishJob.ProtoReflect.Descriptor instead.
+func (*PublishJob) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PublishJob) GetPublishId() string {
+	if x != nil {
+		return x.PublishId
+	}
+	return ""
+}
+
+func (x *PublishJob) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *PublishJob) GetArticleId() string {
+	if x != nil {
+		return x.ArticleId
+	}
+	return ""
+}
+
+func (x *PublishJob) GetArticles() []*ArticleUrl {
+	if x != nil {
+		return x.Articles
+	}
+	return nil
+}
+
+func (x *PublishJob) GetFailedIdx() []int64 {
+	if x != nil {
+		return x.FailedIdx
+	}
+	return nil
+}
+
+type Subscriptions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Subscription        `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Subscriptions) Reset() {
+	*x = Subscriptions{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Subscriptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Subscriptions) ProtoMessage() {}
+
+func (x *Subscriptions) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Subscriptions.ProtoReflect.Descriptor instead.
+func (*Subscriptions) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Subscriptions) GetEntries() []*Subscription {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// Subscription is what became of one template of subscription messages (订阅通知): a choice or a delivery.
+type Subscription struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	TemplateId string                 `protobuf:"bytes,1,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
+	// accept or reject, for a choice.
+	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	// Where the choice was offered: 1 a web page, 2 an article.
+	PopupScene string `protobuf:"bytes,3,opt,name=popup_scene,json=popupScene,proto3" json:"popup_scene,omitempty"`
+	// The rest is for a delivery.
+	MsgId uint64 `protobuf:"varint,4,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
+	// "0" success. A text, so that its absence is not taken for success.
+	ErrorCode     string `protobuf:"bytes,5,opt,name=error_code,json=errorCode,proto3" json:"error_code,omitempty"`
+	ErrorStatus   string `protobuf:"bytes,6,opt,name=error_status,json=errorStatus,proto3" json:"error_status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Subscription) Reset() {
+	*x = Subscription{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Subscription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Subscription) ProtoMessage() {}
+
+func (x *Subscription) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
+func (*Subscription) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Subscription) GetTemplateId() string {
+	if x != nil {
+		return x.TemplateId
+	}
+	return ""
+}
+
+func (x *Subscription) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Subscription) GetPopupScene() string {
+	if x != nil {
+		return x.PopupScene
+	}
+	return ""
+}
+
+func (x *Subscription) GetMsgId() uint64 {
+	if x != nil {
+		return x.MsgId
+	}
+	return 0
+}
+
+func (x *Subscription) GetErrorCode() string {
+	if x != nil {
+		return x.ErrorCode
+	}
+	return ""
+}
+
+func (x *Subscription) GetErrorStatus() string {
+	if x != nil {
+		return x.ErrorStatus
+	}
+	return ""
+}
+
+// AgentSession is a follower's conversation with a human agent (客服会话).
+type AgentSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a conversation that began or ended.
+	KfAccount string `protobuf:"bytes,1,opt,name=kf_account,json=kfAccount,proto3" json:"kf_account,omitempty"`
+	// Of one that was handed over.
+	FromKfAccount string `protobuf:"bytes,2,opt,name=from_kf_account,json=fromKfAccount,proto3" json:"from_kf_account,omitempty"`
+	ToKfAccount   string `protobuf:"bytes,3,opt,name=to_kf_account,json=toKfAccount,proto3" json:"to_kf_account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentSession) Reset() {
+	*x = AgentSession{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentSession) ProtoMessage() {}
+
+func (x *AgentSession) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentSession.ProtoReflect.Descriptor instead.
+func (*AgentSession) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AgentSession) GetKfAccount() string {
+	if x != nil {
+		return x.KfAccount
+	}
+	return ""
+}
+
+func (x *AgentSession) GetFromKfAccount() string {
+	if x != nil {
+		return x.FromKfAccount
+	}
+	return ""
+}
+
+func (x *AgentSession) GetToKfAccount() string {
+	if x != nil {
+		return x.ToKfAccount
+	}
+	return ""
+}
+
+// Authorization tells that somebody changed or withdrew what they had allowed the account to know. The account
+// must then update or delete it.
+type Authorization struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person; from_user_name is a system user of WeChat's.
+	OpenId  string `protobuf:"bytes,1,opt,name=open_id,json=openId,proto3" json:"open_id,omitempty"`
+	UnionId string `protobuf:"bytes,2,opt,name=union_id,json=unionId,proto3" json:"union_id,omitempty"`
+	AppId   string `protobuf:"bytes,3,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// What was withdrawn.
+	RevokeInfo    string `protobuf:"bytes,4,opt,name=revoke_info,json=revokeInfo,proto3" json:"revoke_info,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Authorization) Reset() {
+	*x = Authorization{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Authorization) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Authorization) ProtoMessage() {}
+
+func (x *Authorization) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Authorization.ProtoReflect.Descriptor instead.
+func (*Authorization) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Authorization) GetOpenId() string {
+	if x != nil {
+		return x.OpenId
+	}
+	return ""
+}
+
+func (x *Authorization) GetUnionId() string {
+	if x != nil {
+		return x.UnionId
+	}
+	return ""
+}
+
+func (x *Authorization) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *Authorization) GetRevokeInfo() string {
+	if x != nil {
+		return x.RevokeInfo
+	}
+	return ""
+}
+
+// Verification is about the certification of the account (微信认证). Times are in Unix seconds.
+type Verification struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ExpiredTime   int64                  `protobuf:"varint,1,opt,name=expired_time,json=expiredTime,proto3" json:"expired_time,omitempty"`
+	FailTime      int64                  `protobuf:"varint,2,opt,name=fail_time,json=failTime,proto3" json:"fail_time,omitempty"`
+	FailReason    string                 `protobuf:"bytes,3,opt,name=fail_reason,json=failReason,proto3" json:"fail_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verification) Reset() {
+	*x = Verification{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verification) ProtoMessage() {}
+
+func (x *Verification) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verification.ProtoReflect.Descriptor instead.
+func (*Verification) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Verification) GetExpiredTime() int64 {
+	if x != nil {
+		return x.ExpiredTime
+	}
+	return 0
+}
+
+func (x *Verification) GetFailTime() int64 {
+	if x != nil {
+		return x.FailTime
+	}
+	return 0
+}
+
+func (x *Verification) GetFailReason() string {
+	if x != nil {
+		return x.FailReason
+	}
+	return ""
+}
+
+// File is the content of a file message. There is no interface to download the file.
+type File struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Title       string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	Description string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Key         string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	Md5         string                 `protobuf:"bytes,4,opt,name=md5,proto3" json:"md5,omitempty"`
+	// In bytes.
+	Size          int64 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *File) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *File) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *File) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *File) GetMd5() string {
+	if x != nil {
+		return x.Md5
+	}
+	return ""
+}
+
+func (x *File) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// MiniProgramPage is the content of a card of a mini program (小程序卡片).
+type MiniProgramPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	AppId         string                 `protobuf:"bytes,2,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	PagePath      string                 `protobuf:"bytes,3,opt,name=page_path,json=pagePath,proto3" json:"page_path,omitempty"`
+	ThumbUrl      string                 `protobuf:"bytes,4,opt,name=thumb_url,json=thumbUrl,proto3" json:"thumb_url,omitempty"`
+	ThumbMediaId  string                 `protobuf:"bytes,5,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MiniProgramPage) Reset() {
+	*x = MiniProgramPage{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MiniProgramPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MiniProgramPage) ProtoMessage() {}
+
+func (x *MiniProgramPage) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MiniProgramPage.ProtoReflect.Descriptor instead.
+func (*MiniProgramPage) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *MiniProgramPage) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetPagePath() string {
+	if x != nil {
+		return x.PagePath
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetThumbUrl() string {
+	if x != nil {
+		return x.ThumbUrl
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetThumbMediaId() string {
+	if x != nil {
+		return x.ThumbMediaId
+	}
+	return ""
+}
+
+// Notice is what WeChat tells a third-party platform (第三方平台) about itself and the accounts that authorised it.
+// Nobody sent it, so nobody can be answered. Its tickets and codes stay with the gateway.
+type Notice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The platform's own AppID.
+	ComponentAppId string `protobuf:"bytes,1,opt,name=component_app_id,json=componentAppId,proto3" json:"component_app_id,omitempty"`
+	// What happened, for example authorized.
+	InfoType string `protobuf:"bytes,2,opt,name=info_type,json=infoType,proto3" json:"info_type,omitempty"`
+	// The account that it happened to.
+	AuthorizerAppId string `protobuf:"bytes,3,opt,name=authorizer_app_id,json=authorizerAppId,proto3" json:"authorizer_app_id,omitempty"`
+	// Unix seconds.
+	AuthorizationCodeExpiredTime int64 `protobuf:"varint,4,opt,name=authorization_code_expired_time,json=authorizationCodeExpiredTime,proto3" json:"authorization_code_expired_time,omitempty"`
+	unknownFields                protoimpl.UnknownFields
+	sizeCache                    protoimpl.SizeCache
+}
+
+func (x *Notice) Reset() {
+	*x = Notice{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notice) ProtoMessage() {}
+
+func (x *Notice) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notice.ProtoReflect.Descriptor instead.
+func (*Notice) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Notice) GetComponentAppId() string {
+	if x != nil {
+		return x.ComponentAppId
+	}
+	return ""
+}
+
+func (x *Notice) GetInfoType() string {
+	if x != nil {
+		return x.InfoType
+	}
+	return ""
+}
+
+func (x *Notice) GetAuthorizerAppId() string {
+	if x != nil {
+		return x.AuthorizerAppId
+	}
+	return ""
+}
+
+func (x *Notice) GetAuthorizationCodeExpiredTime() int64 {
+	if x != nil {
+		return x.AuthorizationCodeExpiredTime
+	}
+	return 0
+}
+
 type Position struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Latitude      float64                `protobuf:"fixed64,1,opt,name=latitude,proto3" json:"latitude,omitempty"`
@@ -684,7 +2043,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[8]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +2055,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[8]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +2068,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Position) GetLatitude() float64 {
@@ -745,7 +2104,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[9]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +2116,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[9]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +2129,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Field) GetName() string {
@@ -806,6 +2165,7 @@ type Reply struct {
 	//	*Reply_Music
 	//	*Reply_News
 	//	*Reply_TransferCustomerService
+	//	*Reply_TransferBizAiIvr
 	Content       isReply_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -813,7 +2173,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[10]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +2185,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[10]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +2198,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Reply) GetContent() isReply_Content {
@@ -911,6 +2271,15 @@ func (x *Reply) GetTransferCustomerService() *TransferCustomerServiceReply {
 	return nil
 }
 
+func (x *Reply) GetTransferBizAiIvr() *TransferBizAiIvrReply {
+	if x != nil {
+		if x, ok := x.Content.(*Reply_TransferBizAiIvr); ok {
+			return x.TransferBizAiIvr
+		}
+	}
+	return nil
+}
+
 type isReply_Content interface {
 	isReply_Content()
 }
@@ -943,6 +2312,10 @@ type Reply_TransferCustomerService struct {
 	TransferCustomerService *TransferCustomerServiceReply `protobuf:"bytes,7,opt,name=transfer_customer_service,json=transferCustomerService,proto3,oneof"`
 }
 
+type Reply_TransferBizAiIvr struct {
+	TransferBizAiIvr *TransferBizAiIvrReply `protobuf:"bytes,8,opt,name=transfer_biz_ai_ivr,json=transferBizAiIvr,proto3,oneof"`
+}
+
 func (*Reply_Text) isReply_Content() {}
 
 func (*Reply_Image) isReply_Content() {}
@@ -957,6 +2330,8 @@ func (*Reply_News) isReply_Content() {}
 
 func (*Reply_TransferCustomerService) isReply_Content() {}
 
+func (*Reply_TransferBizAiIvr) isReply_Content() {}
+
 type TextReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Content       string                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
@@ -966,7 +2341,7 @@ type TextReply struct {
 
 func (x *TextReply) Reset() {
 	*x = TextReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[11]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +2353,7 @@ func (x *TextReply) String() string {
 func (*TextReply) ProtoMessage() {}
 
 func (x *TextReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[11]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +2366,7 @@ func (x *TextReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextReply.ProtoReflect.Descriptor instead.
 func (*TextReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TextReply) GetContent() string {
@@ -1010,7 +2385,7 @@ type ImageReply struct {
 
 func (x *ImageReply) Reset() {
 	*x = ImageReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[12]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +2397,7 @@ func (x *ImageReply) String() string {
 func (*ImageReply) ProtoMessage() {}
 
 func (x *ImageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[12]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +2410,7 @@ func (x *ImageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageReply.ProtoReflect.Descriptor instead.
 func (*ImageReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImageReply) GetMediaId() string {
@@ -1054,7 +2429,7 @@ type VoiceReply struct {
 
 func (x *VoiceReply) Reset() {
 	*x = VoiceReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[13]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +2441,7 @@ func (x *VoiceReply) String() string {
 func (*VoiceReply) ProtoMessage() {}
 
 func (x *VoiceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[13]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +2454,7 @@ func (x *VoiceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoiceReply.ProtoReflect.Descriptor instead.
 func (*VoiceReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VoiceReply) GetMediaId() string {
@@ -1100,7 +2475,7 @@ type VideoReply struct {
 
 func (x *VideoReply) Reset() {
 	*x = VideoReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[14]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +2487,7 @@ func (x *VideoReply) String() string {
 func (*VideoReply) ProtoMessage() {}
 
 func (x *VideoReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[14]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +2500,7 @@ func (x *VideoReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoReply.ProtoReflect.Descriptor instead.
 func (*VideoReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *VideoReply) GetMediaId() string {
@@ -1163,7 +2538,7 @@ type MusicReply struct {
 
 func (x *MusicReply) Reset() {
 	*x = MusicReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[15]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +2550,7 @@ func (x *MusicReply) String() string {
 func (*MusicReply) ProtoMessage() {}
 
 func (x *MusicReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[15]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +2563,7 @@ func (x *MusicReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MusicReply.ProtoReflect.Descriptor instead.
 func (*MusicReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MusicReply) GetTitle() string {
@@ -1236,7 +2611,7 @@ type NewsReply struct {
 
 func (x *NewsReply) Reset() {
 	*x = NewsReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[16]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +2623,7 @@ func (x *NewsReply) String() string {
 func (*NewsReply) ProtoMessage() {}
 
 func (x *NewsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[16]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +2636,7 @@ func (x *NewsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewsReply.ProtoReflect.Descriptor instead.
 func (*NewsReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *NewsReply) GetArticles() []*Article {
@@ -1283,7 +2658,7 @@ type Article struct {
 
 func (x *Article) Reset() {
 	*x = Article{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[17]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +2670,7 @@ func (x *Article) String() string {
 func (*Article) ProtoMessage() {}
 
 func (x *Article) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[17]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +2683,7 @@ func (x *Article) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Article.ProtoReflect.Descriptor instead.
 func (*Article) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Article) GetTitle() string {
@@ -1350,7 +2725,7 @@ type TransferCustomerServiceReply struct {
 
 func (x *TransferCustomerServiceReply) Reset() {
 	*x = TransferCustomerServiceReply{}
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[18]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +2737,7 @@ func (x *TransferCustomerServiceReply) String() string {
 func (*TransferCustomerServiceReply) ProtoMessage() {}
 
 func (x *TransferCustomerServiceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_message_v1_message_proto_msgTypes[18]
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +2750,7 @@ func (x *TransferCustomerServiceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferCustomerServiceReply.ProtoReflect.Descriptor instead.
 func (*TransferCustomerServiceReply) Descriptor() ([]byte, []int) {
-	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TransferCustomerServiceReply) GetKfAccount() string {
@@ -1385,11 +2760,49 @@ func (x *TransferCustomerServiceReply) GetKfAccount() string {
 	return ""
 }
 
+// TransferBizAiIvrReply hands the message to WeChat's own AI reply (智能回复), which the account must have enabled. It
+// answers messages only, not events.
+type TransferBizAiIvrReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferBizAiIvrReply) Reset() {
+	*x = TransferBizAiIvrReply{}
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferBizAiIvrReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferBizAiIvrReply) ProtoMessage() {}
+
+func (x *TransferBizAiIvrReply) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_message_v1_message_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferBizAiIvrReply.ProtoReflect.Descriptor instead.
+func (*TransferBizAiIvrReply) Descriptor() ([]byte, []int) {
+	return file_wxstack_message_v1_message_proto_rawDescGZIP(), []int{34}
+}
+
 var File_wxstack_message_v1_message_proto protoreflect.FileDescriptor
 
 const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\n" +
-	" wxstack/message/v1/message.proto\x12\x12wxstack.message.v1\"\xe1\x04\n" +
+	" wxstack/message/v1/message.proto\x12\x12wxstack.message.v1\"\xde\x06\n" +
 	"\aMessage\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12 \n" +
 	"\fto_user_name\x18\x02 \x01(\tR\n" +
@@ -1398,7 +2811,9 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\vcreate_time\x18\x04 \x01(\x03R\n" +
 	"createTime\x12\x15\n" +
 	"\x06msg_id\x18\x05 \x01(\x04R\x05msgId\x12\x19\n" +
-	"\bmsg_type\x18\x06 \x01(\tR\amsgType\x12.\n" +
+	"\bmsg_type\x18\x06 \x01(\tR\amsgType\x12\x1e\n" +
+	"\vmsg_data_id\x18\a \x01(\tR\tmsgDataId\x12\x10\n" +
+	"\x03idx\x18\b \x01(\x03R\x03idx\x12.\n" +
 	"\x04text\x18\n" +
 	" \x01(\v2\x18.wxstack.message.v1.TextH\x00R\x04text\x121\n" +
 	"\x05image\x18\v \x01(\v2\x19.wxstack.message.v1.ImageH\x00R\x05image\x121\n" +
@@ -1406,19 +2821,25 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\x05video\x18\r \x01(\v2\x19.wxstack.message.v1.VideoH\x00R\x05video\x12:\n" +
 	"\blocation\x18\x0e \x01(\v2\x1c.wxstack.message.v1.LocationH\x00R\blocation\x12.\n" +
 	"\x04link\x18\x0f \x01(\v2\x18.wxstack.message.v1.LinkH\x00R\x04link\x121\n" +
-	"\x05event\x18\x10 \x01(\v2\x19.wxstack.message.v1.EventH\x00R\x05event\x121\n" +
-	"\x06fields\x18\x1e \x03(\v2\x19.wxstack.message.v1.FieldR\x06fieldsB\t\n" +
+	"\x05event\x18\x10 \x01(\v2\x19.wxstack.message.v1.EventH\x00R\x05event\x12.\n" +
+	"\x04file\x18\x11 \x01(\v2\x18.wxstack.message.v1.FileH\x00R\x04file\x12Q\n" +
+	"\x11mini_program_page\x18\x12 \x01(\v2#.wxstack.message.v1.MiniProgramPageH\x00R\x0fminiProgramPage\x124\n" +
+	"\x06notice\x18\x13 \x01(\v2\x1a.wxstack.message.v1.NoticeH\x00R\x06notice\x121\n" +
+	"\x06fields\x18\x1e \x03(\v2\x19.wxstack.message.v1.FieldR\x06fields\x12\x10\n" +
+	"\x03raw\x18\x1f \x01(\fR\x03rawB\t\n" +
 	"\acontent\"D\n" +
 	"\x04Text\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\x12\"\n" +
 	"\rmenu_entry_id\x18\x02 \x01(\tR\vmenuEntryId\";\n" +
 	"\x05Image\x12\x19\n" +
 	"\bmedia_id\x18\x01 \x01(\tR\amediaId\x12\x17\n" +
-	"\apic_url\x18\x02 \x01(\tR\x06picUrl\"\\\n" +
+	"\apic_url\x18\x02 \x01(\tR\x06picUrl\"~\n" +
 	"\x05Voice\x12\x19\n" +
 	"\bmedia_id\x18\x01 \x01(\tR\amediaId\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12 \n" +
-	"\vrecognition\x18\x03 \x01(\tR\vrecognition\"H\n" +
+	"\vrecognition\x18\x03 \x01(\tR\vrecognition\x12 \n" +
+	"\fmedia_id_16k\x18\x04 \x01(\tR\n" +
+	"mediaId16k\"H\n" +
 	"\x05Video\x12\x19\n" +
 	"\bmedia_id\x18\x01 \x01(\tR\amediaId\x12$\n" +
 	"\x0ethumb_media_id\x18\x02 \x01(\tR\fthumbMediaId\"p\n" +
@@ -1430,12 +2851,123 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\x04Link\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x10\n" +
-	"\x03url\x18\x03 \x01(\tR\x03url\"\x7f\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\"\xf2\x05\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
 	"\x06ticket\x18\x03 \x01(\tR\x06ticket\x128\n" +
-	"\bposition\x18\x04 \x01(\v2\x1c.wxstack.message.v1.PositionR\bposition\"b\n" +
+	"\bposition\x18\x04 \x01(\v2\x1c.wxstack.message.v1.PositionR\bposition\x12\x17\n" +
+	"\amenu_id\x18\x05 \x01(\tR\x06menuId\x12;\n" +
+	"\tscan_code\x18\n" +
+	" \x01(\v2\x1c.wxstack.message.v1.ScanCodeH\x00R\bscanCode\x12:\n" +
+	"\bpictures\x18\v \x01(\v2\x1c.wxstack.message.v1.PicturesH\x00R\bpictures\x121\n" +
+	"\x05place\x18\f \x01(\v2\x19.wxstack.message.v1.PlaceH\x00R\x05place\x128\n" +
+	"\bsend_job\x18\r \x01(\v2\x1b.wxstack.message.v1.SendJobH\x00R\asendJob\x12A\n" +
+	"\vpublish_job\x18\x0e \x01(\v2\x1e.wxstack.message.v1.PublishJobH\x00R\n" +
+	"publishJob\x12I\n" +
+	"\rsubscriptions\x18\x0f \x01(\v2!.wxstack.message.v1.SubscriptionsH\x00R\rsubscriptions\x12G\n" +
+	"\ragent_session\x18\x10 \x01(\v2 .wxstack.message.v1.AgentSessionH\x00R\fagentSession\x12I\n" +
+	"\rauthorization\x18\x11 \x01(\v2!.wxstack.message.v1.AuthorizationH\x00R\rauthorization\x12F\n" +
+	"\fverification\x18\x12 \x01(\v2 .wxstack.message.v1.VerificationH\x00R\fverificationB\b\n" +
+	"\x06detail\"6\n" +
+	"\bScanCode\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
+	"\x06result\x18\x02 \x01(\tR\x06result\";\n" +
+	"\bPictures\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x19\n" +
+	"\bmd5_sums\x18\x02 \x03(\tR\amd5Sums\"\x88\x01\n" +
+	"\x05Place\x12\x1a\n" +
+	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x14\n" +
+	"\x05scale\x18\x03 \x01(\x01R\x05scale\x12\x14\n" +
+	"\x05label\x18\x04 \x01(\tR\x05label\x12\x19\n" +
+	"\bpoi_name\x18\x05 \x01(\tR\apoiName\"\xe0\x02\n" +
+	"\aSendJob\x12\x15\n" +
+	"\x06msg_id\x18\x01 \x01(\x04R\x05msgId\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12\x1f\n" +
+	"\vtotal_count\x18\x03 \x01(\x03R\n" +
+	"totalCount\x12!\n" +
+	"\ffilter_count\x18\x04 \x01(\x03R\vfilterCount\x12\x1d\n" +
+	"\n" +
+	"sent_count\x18\x05 \x01(\x03R\tsentCount\x12\x1f\n" +
+	"\verror_count\x18\x06 \x01(\x03R\n" +
+	"errorCount\x12'\n" +
+	"\x0fcopyright_state\x18\a \x01(\x03R\x0ecopyrightState\x12=\n" +
+	"\n" +
+	"copyrights\x18\b \x03(\v2\x1d.wxstack.message.v1.CopyrightR\n" +
+	"copyrights\x12:\n" +
+	"\barticles\x18\t \x03(\v2\x1e.wxstack.message.v1.ArticleUrlR\barticles\"\xed\x02\n" +
+	"\tCopyright\x12\x1f\n" +
+	"\varticle_idx\x18\x01 \x01(\x03R\n" +
+	"articleIdx\x12,\n" +
+	"\x12user_declare_state\x18\x02 \x01(\x03R\x10userDeclareState\x12\x1f\n" +
+	"\vaudit_state\x18\x03 \x01(\x03R\n" +
+	"auditState\x120\n" +
+	"\x14original_article_url\x18\x04 \x01(\tR\x12originalArticleUrl\x122\n" +
+	"\x15original_article_type\x18\x05 \x01(\x03R\x13originalArticleType\x12\x1f\n" +
+	"\vcan_reprint\x18\x06 \x01(\x03R\n" +
+	"canReprint\x120\n" +
+	"\x14need_replace_content\x18\a \x01(\x03R\x12needReplaceContent\x127\n" +
+	"\x18need_show_reprint_source\x18\b \x01(\x03R\x15needShowReprintSource\"0\n" +
+	"\n" +
+	"ArticleUrl\x12\x10\n" +
+	"\x03idx\x18\x01 \x01(\x03R\x03idx\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"\xbd\x01\n" +
+	"\n" +
+	"PublishJob\x12\x1d\n" +
+	"\n" +
+	"publish_id\x18\x01 \x01(\tR\tpublishId\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12\x1d\n" +
+	"\n" +
+	"article_id\x18\x03 \x01(\tR\tarticleId\x12:\n" +
+	"\barticles\x18\x04 \x03(\v2\x1e.wxstack.message.v1.ArticleUrlR\barticles\x12\x1d\n" +
+	"\n" +
+	"failed_idx\x18\x05 \x03(\x03R\tfailedIdx\"K\n" +
+	"\rSubscriptions\x12:\n" +
+	"\aentries\x18\x01 \x03(\v2 .wxstack.message.v1.SubscriptionR\aentries\"\xc1\x01\n" +
+	"\fSubscription\x12\x1f\n" +
+	"\vtemplate_id\x18\x01 \x01(\tR\n" +
+	"templateId\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12\x1f\n" +
+	"\vpopup_scene\x18\x03 \x01(\tR\n" +
+	"popupScene\x12\x15\n" +
+	"\x06msg_id\x18\x04 \x01(\x04R\x05msgId\x12\x1d\n" +
+	"\n" +
+	"error_code\x18\x05 \x01(\tR\terrorCode\x12!\n" +
+	"\ferror_status\x18\x06 \x01(\tR\verrorStatus\"y\n" +
+	"\fAgentSession\x12\x1d\n" +
+	"\n" +
+	"kf_account\x18\x01 \x01(\tR\tkfAccount\x12&\n" +
+	"\x0ffrom_kf_account\x18\x02 \x01(\tR\rfromKfAccount\x12\"\n" +
+	"\rto_kf_account\x18\x03 \x01(\tR\vtoKfAccount\"{\n" +
+	"\rAuthorization\x12\x17\n" +
+	"\aopen_id\x18\x01 \x01(\tR\x06openId\x12\x19\n" +
+	"\bunion_id\x18\x02 \x01(\tR\aunionId\x12\x15\n" +
+	"\x06app_id\x18\x03 \x01(\tR\x05appId\x12\x1f\n" +
+	"\vrevoke_info\x18\x04 \x01(\tR\n" +
+	"revokeInfo\"o\n" +
+	"\fVerification\x12!\n" +
+	"\fexpired_time\x18\x01 \x01(\x03R\vexpiredTime\x12\x1b\n" +
+	"\tfail_time\x18\x02 \x01(\x03R\bfailTime\x12\x1f\n" +
+	"\vfail_reason\x18\x03 \x01(\tR\n" +
+	"failReason\"v\n" +
+	"\x04File\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x10\n" +
+	"\x03md5\x18\x04 \x01(\tR\x03md5\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\x03R\x04size\"\x9e\x01\n" +
+	"\x0fMiniProgramPage\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x15\n" +
+	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12\x1b\n" +
+	"\tpage_path\x18\x03 \x01(\tR\bpagePath\x12\x1b\n" +
+	"\tthumb_url\x18\x04 \x01(\tR\bthumbUrl\x12$\n" +
+	"\x0ethumb_media_id\x18\x05 \x01(\tR\fthumbMediaId\"\xc2\x01\n" +
+	"\x06Notice\x12(\n" +
+	"\x10component_app_id\x18\x01 \x01(\tR\x0ecomponentAppId\x12\x1b\n" +
+	"\tinfo_type\x18\x02 \x01(\tR\binfoType\x12*\n" +
+	"\x11authorizer_app_id\x18\x03 \x01(\tR\x0fauthorizerAppId\x12E\n" +
+	"\x1fauthorization_code_expired_time\x18\x04 \x01(\x03R\x1cauthorizationCodeExpiredTime\"b\n" +
 	"\bPosition\x12\x1a\n" +
 	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1c\n" +
@@ -1443,7 +2975,7 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\x05Field\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x125\n" +
-	"\bchildren\x18\x03 \x03(\v2\x19.wxstack.message.v1.FieldR\bchildren\"\xcc\x03\n" +
+	"\bchildren\x18\x03 \x03(\v2\x19.wxstack.message.v1.FieldR\bchildren\"\xa8\x04\n" +
 	"\x05Reply\x123\n" +
 	"\x04text\x18\x01 \x01(\v2\x1d.wxstack.message.v1.TextReplyH\x00R\x04text\x126\n" +
 	"\x05image\x18\x02 \x01(\v2\x1e.wxstack.message.v1.ImageReplyH\x00R\x05image\x126\n" +
@@ -1451,7 +2983,8 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\x05video\x18\x04 \x01(\v2\x1e.wxstack.message.v1.VideoReplyH\x00R\x05video\x126\n" +
 	"\x05music\x18\x05 \x01(\v2\x1e.wxstack.message.v1.MusicReplyH\x00R\x05music\x123\n" +
 	"\x04news\x18\x06 \x01(\v2\x1d.wxstack.message.v1.NewsReplyH\x00R\x04news\x12n\n" +
-	"\x19transfer_customer_service\x18\a \x01(\v20.wxstack.message.v1.TransferCustomerServiceReplyH\x00R\x17transferCustomerServiceB\t\n" +
+	"\x19transfer_customer_service\x18\a \x01(\v20.wxstack.message.v1.TransferCustomerServiceReplyH\x00R\x17transferCustomerService\x12Z\n" +
+	"\x13transfer_biz_ai_ivr\x18\b \x01(\v2).wxstack.message.v1.TransferBizAiIvrReplyH\x00R\x10transferBizAiIvrB\t\n" +
 	"\acontent\"%\n" +
 	"\tTextReply\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\"'\n" +
@@ -1483,7 +3016,8 @@ const file_wxstack_message_v1_message_proto_rawDesc = "" +
 	"\x03url\x18\x04 \x01(\tR\x03url\"=\n" +
 	"\x1cTransferCustomerServiceReply\x12\x1d\n" +
 	"\n" +
-	"kf_account\x18\x01 \x01(\tR\tkfAccountB?Z=github.com/wxstack/wxstack/proto/wxstack/message/v1;messagev1b\x06proto3"
+	"kf_account\x18\x01 \x01(\tR\tkfAccount\"\x17\n" +
+	"\x15TransferBizAiIvrReplyB?Z=github.com/wxstack/wxstack/proto/wxstack/message/v1;messagev1b\x06proto3"
 
 var (
 	file_wxstack_message_v1_message_proto_rawDescOnce sync.Once
@@ -1497,7 +3031,7 @@ func file_wxstack_message_v1_message_proto_rawDescGZIP() []byte {
 	return file_wxstack_message_v1_message_proto_rawDescData
 }
 
-var file_wxstack_message_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_wxstack_message_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_wxstack_message_v1_message_proto_goTypes = []any{
 	(*Message)(nil),                      // 0: wxstack.message.v1.Message
 	(*Text)(nil),                         // 1: wxstack.message.v1.Text
@@ -1507,17 +3041,33 @@ var file_wxstack_message_v1_message_proto_goTypes = []any{
 	(*Location)(nil),                     // 5: wxstack.message.v1.Location
 	(*Link)(nil),                         // 6: wxstack.message.v1.Link
 	(*Event)(nil),                        // 7: wxstack.message.v1.Event
-	(*Position)(nil),                     // 8: wxstack.message.v1.Position
-	(*Field)(nil),                        // 9: wxstack.message.v1.Field
-	(*Reply)(nil),                        // 10: wxstack.message.v1.Reply
-	(*TextReply)(nil),                    // 11: wxstack.message.v1.TextReply
-	(*ImageReply)(nil),                   // 12: wxstack.message.v1.ImageReply
-	(*VoiceReply)(nil),                   // 13: wxstack.message.v1.VoiceReply
-	(*VideoReply)(nil),                   // 14: wxstack.message.v1.VideoReply
-	(*MusicReply)(nil),                   // 15: wxstack.message.v1.MusicReply
-	(*NewsReply)(nil),                    // 16: wxstack.message.v1.NewsReply
-	(*Article)(nil),                      // 17: wxstack.message.v1.Article
-	(*TransferCustomerServiceReply)(nil), // 18: wxstack.message.v1.TransferCustomerServiceReply
+	(*ScanCode)(nil),                     // 8: wxstack.message.v1.ScanCode
+	(*Pictures)(nil),                     // 9: wxstack.message.v1.Pictures
+	(*Place)(nil),                        // 10: wxstack.message.v1.Place
+	(*SendJob)(nil),                      // 11: wxstack.message.v1.SendJob
+	(*Copyright)(nil),                    // 12: wxstack.message.v1.Copyright
+	(*ArticleUrl)(nil),                   // 13: wxstack.message.v1.ArticleUrl
+	(*PublishJob)(nil),                   // 14: wxstack.message.v1.PublishJob
+	(*Subscriptions)(nil),                // 15: wxstack.message.v1.Subscriptions
+	(*Subscription)(nil),                 // 16: wxstack.message.v1.Subscription
+	(*AgentSession)(nil),                 // 17: wxstack.message.v1.AgentSession
+	(*Authorization)(nil),                // 18: wxstack.message.v1.Authorization
+	(*Verification)(nil),                 // 19: wxstack.message.v1.Verification
+	(*File)(nil),                         // 20: wxstack.message.v1.File
+	(*MiniProgramPage)(nil),              // 21: wxstack.message.v1.MiniProgramPage
+	(*Notice)(nil),                       // 22: wxstack.message.v1.Notice
+	(*Position)(nil),                     // 23: wxstack.message.v1.Position
+	(*Field)(nil),                        // 24: wxstack.message.v1.Field
+	(*Reply)(nil),                        // 25: wxstack.message.v1.Reply
+	(*TextReply)(nil),                    // 26: wxstack.message.v1.TextReply
+	(*ImageReply)(nil),                   // 27: wxstack.message.v1.ImageReply
+	(*VoiceReply)(nil),                   // 28: wxstack.message.v1.VoiceReply
+	(*VideoReply)(nil),                   // 29: wxstack.message.v1.VideoReply
+	(*MusicReply)(nil),                   // 30: wxstack.message.v1.MusicReply
+	(*NewsReply)(nil),                    // 31: wxstack.message.v1.NewsReply
+	(*Article)(nil),                      // 32: wxstack.message.v1.Article
+	(*TransferCustomerServiceReply)(nil), // 33: wxstack.message.v1.TransferCustomerServiceReply
+	(*TransferBizAiIvrReply)(nil),        // 34: wxstack.message.v1.TransferBizAiIvrReply
 }
 var file_wxstack_message_v1_message_proto_depIdxs = []int32{
 	1,  // 0: wxstack.message.v1.Message.text:type_name -> wxstack.message.v1.Text
@@ -1527,22 +3077,39 @@ var file_wxstack_message_v1_message_proto_depIdxs = []int32{
 	5,  // 4: wxstack.message.v1.Message.location:type_name -> wxstack.message.v1.Location
 	6,  // 5: wxstack.message.v1.Message.link:type_name -> wxstack.message.v1.Link
 	7,  // 6: wxstack.message.v1.Message.event:type_name -> wxstack.message.v1.Event
-	9,  // 7: wxstack.message.v1.Message.fields:type_name -> wxstack.message.v1.Field
-	8,  // 8: wxstack.message.v1.Event.position:type_name -> wxstack.message.v1.Position
-	9,  // 9: wxstack.message.v1.Field.children:type_name -> wxstack.message.v1.Field
-	11, // 10: wxstack.message.v1.Reply.text:type_name -> wxstack.message.v1.TextReply
-	12, // 11: wxstack.message.v1.Reply.image:type_name -> wxstack.message.v1.ImageReply
-	13, // 12: wxstack.message.v1.Reply.voice:type_name -> wxstack.message.v1.VoiceReply
-	14, // 13: wxstack.message.v1.Reply.video:type_name -> wxstack.message.v1.VideoReply
-	15, // 14: wxstack.message.v1.Reply.music:type_name -> wxstack.message.v1.MusicReply
-	16, // 15: wxstack.message.v1.Reply.news:type_name -> wxstack.message.v1.NewsReply
-	18, // 16: wxstack.message.v1.Reply.transfer_customer_service:type_name -> wxstack.message.v1.TransferCustomerServiceReply
-	17, // 17: wxstack.message.v1.NewsReply.articles:type_name -> wxstack.message.v1.Article
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	20, // 7: wxstack.message.v1.Message.file:type_name -> wxstack.message.v1.File
+	21, // 8: wxstack.message.v1.Message.mini_program_page:type_name -> wxstack.message.v1.MiniProgramPage
+	22, // 9: wxstack.message.v1.Message.notice:type_name -> wxstack.message.v1.Notice
+	24, // 10: wxstack.message.v1.Message.fields:type_name -> wxstack.message.v1.Field
+	23, // 11: wxstack.message.v1.Event.position:type_name -> wxstack.message.v1.Position
+	8,  // 12: wxstack.message.v1.Event.scan_code:type_name -> wxstack.message.v1.ScanCode
+	9,  // 13: wxstack.message.v1.Event.pictures:type_name -> wxstack.message.v1.Pictures
+	10, // 14: wxstack.message.v1.Event.place:type_name -> wxstack.message.v1.Place
+	11, // 15: wxstack.message.v1.Event.send_job:type_name -> wxstack.message.v1.SendJob
+	14, // 16: wxstack.message.v1.Event.publish_job:type_name -> wxstack.message.v1.PublishJob
+	15, // 17: wxstack.message.v1.Event.subscriptions:type_name -> wxstack.message.v1.Subscriptions
+	17, // 18: wxstack.message.v1.Event.agent_session:type_name -> wxstack.message.v1.AgentSession
+	18, // 19: wxstack.message.v1.Event.authorization:type_name -> wxstack.message.v1.Authorization
+	19, // 20: wxstack.message.v1.Event.verification:type_name -> wxstack.message.v1.Verification
+	12, // 21: wxstack.message.v1.SendJob.copyrights:type_name -> wxstack.message.v1.Copyright
+	13, // 22: wxstack.message.v1.SendJob.articles:type_name -> wxstack.message.v1.ArticleUrl
+	13, // 23: wxstack.message.v1.PublishJob.articles:type_name -> wxstack.message.v1.ArticleUrl
+	16, // 24: wxstack.message.v1.Subscriptions.entries:type_name -> wxstack.message.v1.Subscription
+	24, // 25: wxstack.message.v1.Field.children:type_name -> wxstack.message.v1.Field
+	26, // 26: wxstack.message.v1.Reply.text:type_name -> wxstack.message.v1.TextReply
+	27, // 27: wxstack.message.v1.Reply.image:type_name -> wxstack.message.v1.ImageReply
+	28, // 28: wxstack.message.v1.Reply.voice:type_name -> wxstack.message.v1.VoiceReply
+	29, // 29: wxstack.message.v1.Reply.video:type_name -> wxstack.message.v1.VideoReply
+	30, // 30: wxstack.message.v1.Reply.music:type_name -> wxstack.message.v1.MusicReply
+	31, // 31: wxstack.message.v1.Reply.news:type_name -> wxstack.message.v1.NewsReply
+	33, // 32: wxstack.message.v1.Reply.transfer_customer_service:type_name -> wxstack.message.v1.TransferCustomerServiceReply
+	34, // 33: wxstack.message.v1.Reply.transfer_biz_ai_ivr:type_name -> wxstack.message.v1.TransferBizAiIvrReply
+	32, // 34: wxstack.message.v1.NewsReply.articles:type_name -> wxstack.message.v1.Article
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_wxstack_message_v1_message_proto_init() }
@@ -1558,8 +3125,22 @@ func file_wxstack_message_v1_message_proto_init() {
 		(*Message_Location)(nil),
 		(*Message_Link)(nil),
 		(*Message_Event)(nil),
+		(*Message_File)(nil),
+		(*Message_MiniProgramPage)(nil),
+		(*Message_Notice)(nil),
 	}
-	file_wxstack_message_v1_message_proto_msgTypes[10].OneofWrappers = []any{
+	file_wxstack_message_v1_message_proto_msgTypes[7].OneofWrappers = []any{
+		(*Event_ScanCode)(nil),
+		(*Event_Pictures)(nil),
+		(*Event_Place)(nil),
+		(*Event_SendJob)(nil),
+		(*Event_PublishJob)(nil),
+		(*Event_Subscriptions)(nil),
+		(*Event_AgentSession)(nil),
+		(*Event_Authorization)(nil),
+		(*Event_Verification)(nil),
+	}
+	file_wxstack_message_v1_message_proto_msgTypes[25].OneofWrappers = []any{
 		(*Reply_Text)(nil),
 		(*Reply_Image)(nil),
 		(*Reply_Voice)(nil),
@@ -1567,6 +3148,7 @@ func file_wxstack_message_v1_message_proto_init() {
 		(*Reply_Music)(nil),
 		(*Reply_News)(nil),
 		(*Reply_TransferCustomerService)(nil),
+		(*Reply_TransferBizAiIvr)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1574,7 +3156,7 @@ func file_wxstack_message_v1_message_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_message_v1_message_proto_rawDesc), len(file_wxstack_message_v1_message_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

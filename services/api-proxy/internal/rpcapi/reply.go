@@ -29,6 +29,9 @@ func replyOf(m *messagev1.Reply) (message.Reply, error) {
 	case *messagev1.Reply_TransferCustomerService:
 		return nil, fault.New(fault.Invalid,
 			"field message: transfer_customer_service can only answer a message; it cannot be sent later")
+	case *messagev1.Reply_TransferBizAiIvr:
+		return nil, fault.New(fault.Invalid,
+			"field message: transfer_biz_ai_ivr can only answer a message; it cannot be sent later")
 	}
 	return nil, fault.New(fault.Invalid, "field message: it has no content, so there is nothing to send")
 }

@@ -294,7 +294,7 @@ func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing 
 	case got.Reply == nil:
 		return success(outcomeAcknowledged)
 	case !answerable(f.in):
-		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Event.Name)
+		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Name())
 		return success(outcomeUnanswerable)
 	}
 	reply, rest := late.Split(got.Reply, f.policy.Policy)
@@ -330,7 +330,7 @@ func outcomeOf(answer []byte) outcome {
 // for success only.
 func answerable(in message.Message) bool {
 	if in.Event == nil {
-		return in.MsgType != message.TypeEvent
+		return in.Notice == nil // to which only success is an answer
 	}
 	switch strings.ToLower(in.Event.Name) {
 	case "subscribe", "scan", "click", "scancode_waitmsg", "scancode_push",

@@ -64,7 +64,7 @@ const (
 func kindOf(in message.Message) string {
 	switch in.MsgType {
 	case message.TypeText, message.TypeImage, message.TypeVoice, message.TypeVideo, message.TypeShortVideo,
-		message.TypeLocation, message.TypeLink, message.TypeEvent:
+		message.TypeLocation, message.TypeLink, message.TypeFile, message.TypeMiniProgramPage, message.TypeEvent:
 		return in.MsgType
 	default:
 		return kindOther

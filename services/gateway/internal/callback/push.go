@@ -157,18 +157,27 @@ func seal(answer []byte, cipher *msgcrypt.Cipher, nonce string, now time.Time) (
 	if string(answer) == message.Success {
 		return answer, textType, nil
 	}
+	format := message.FormatOf(answer)
 	if cipher == nil {
-		return answer, xmlType, nil
+		return answer, typeOf(format), nil
 	}
 	sealed, err := cipher.Seal(answer, strconv.FormatInt(now.Unix(), 10), nonce)
 	if err != nil {
 		return nil, "", fmt.Errorf("seal reply: %w", err)
 	}
-	return message.RenderEnvelope(sealed), xmlType, nil
+	return message.RenderEnvelope(sealed, format), typeOf(format), nil
+}
+
+func typeOf(format message.Format) string {
+	if format == message.JSON {
+		return jsonType
+	}
+	return xmlType
 }
 
 // WeChat looks at the body only; these are for humans and proxies.
 const (
 	textType = "text/plain; charset=utf-8"
 	xmlType  = "application/xml; charset=utf-8"
+	jsonType = "application/json; charset=utf-8"
 )

@@ -81,6 +81,7 @@ func TestAnswerable(t *testing.T) {
 	}{
 		"text":                  {message.Message{MsgType: message.TypeText, Text: &message.Text{}}, true},
 		"a type of tomorrow's":  {message.Message{MsgType: "hologram"}, true},
+		"notice":                {message.Message{Notice: &message.Notice{InfoType: "authorized"}}, false},
 		"subscribe":             {event("subscribe"), true},
 		"old lower-case scan":   {event("scan"), true},
 		"CLICK":                 {event("CLICK"), true},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -287,6 +288,9 @@ func pushAt(tb testing.TB, mode account.Encryption, path, plaintext, timestamp, 
 			// What stands in clear is forged: only the cipher text may count.
 			body = "<xml><FromUserName>forged</FromUserName><MsgType>text</MsgType>" + encrypt + "</xml>"
 		}
+		if message.FormatOf([]byte(plaintext)) == message.JSON {
+			body = fmt.Sprintf(`{"ToUserName":"gh_0123456789ab","FromUserName":"forged","Encrypt":%q}`, sealed.Encrypt)
+		}
 	}
 	return httptest.NewRequest(http.MethodPost, path+"?"+query.Encode(), strings.NewReader(body))
 }
@@ -309,6 +313,15 @@ func unseal(tb testing.TB, body string) string {
 		tb.Fatalf("%v in %s", err, body)
 	}
 	element := func(name string) string {
+		if envelope.Format == message.JSON {
+			members := map[string]any{}
+			decoder := json.NewDecoder(strings.NewReader(body))
+			decoder.UseNumber()
+			if err := decoder.Decode(&members); err != nil {
+				tb.Fatal(err)
+			}
+			return fmt.Sprint(members[name])
+		}
 		_, rest, _ := strings.Cut(body, "<"+name+">")
 		value, _, _ := strings.Cut(rest, "</"+name+">")
 		return strings.TrimSuffix(strings.TrimPrefix(value, "<![CDATA["), "]]>")

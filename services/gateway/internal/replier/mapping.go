@@ -6,7 +6,8 @@ import (
 	"github.com/wxstack/wxstack/wechat/message"
 )
 
-// toProto writes a message in the vocabulary that gateway and logic share. Nothing is left out.
+// toProto writes a message in the vocabulary that gateway and logic share. Nothing is left out but the
+// secrets of a notice, which logic has no use for and must not hold.
 func toProto(appID string, in message.Message) *messagev1.Message {
 	out := &messagev1.Message{
 		AppId:        appID,
@@ -15,7 +16,10 @@ func toProto(appID string, in message.Message) *messagev1.Message {
 		CreateTime:   in.CreateTime,
 		MsgId:        in.MsgID,
 		MsgType:      in.MsgType,
+		MsgDataId:    in.MsgDataID,
+		Idx:          in.Idx,
 		Fields:       fieldsToProto(in.Fields),
+		Raw:          in.Raw,
 	}
 	switch {
 	case in.Text != nil:
@@ -28,7 +32,8 @@ func toProto(appID string, in message.Message) *messagev1.Message {
 		}}
 	case in.Voice != nil:
 		out.Content = &messagev1.Message_Voice{Voice: &messagev1.Voice{
-			MediaId: in.Voice.MediaID, Format: in.Voice.Format, Recognition: in.Voice.Recognition,
+			MediaId: in.Voice.MediaID, MediaId_16K: in.Voice.MediaID16K,
+			Format: in.Voice.Format, Recognition: in.Voice.Recognition,
 		}}
 	case in.Video != nil:
 		out.Content = &messagev1.Message_Video{Video: &messagev1.Video{
@@ -43,18 +48,106 @@ func toProto(appID string, in message.Message) *messagev1.Message {
 		out.Content = &messagev1.Message_Link{Link: &messagev1.Link{
 			Title: in.Link.Title, Description: in.Link.Description, Url: in.Link.URL,
 		}}
+	case in.File != nil:
+		out.Content = &messagev1.Message_File{File: &messagev1.File{
+			Title: in.File.Title, Description: in.File.Description,
+			Key: in.File.Key, Md5: in.File.MD5, Size: in.File.Size,
+		}}
+	case in.MiniProgramPage != nil:
+		page := in.MiniProgramPage
+		out.Content = &messagev1.Message_MiniProgramPage{MiniProgramPage: &messagev1.MiniProgramPage{
+			Title: page.Title, AppId: page.AppID, PagePath: page.PagePath,
+			ThumbUrl: page.ThumbURL, ThumbMediaId: page.ThumbMediaID,
+		}}
 	case in.Event != nil:
 		out.Content = &messagev1.Message_Event{Event: eventToProto(in.Event)}
+	case in.Notice != nil:
+		out.Content = &messagev1.Message_Notice{Notice: &messagev1.Notice{
+			ComponentAppId: in.Notice.AppID, InfoType: in.Notice.InfoType, AuthorizerAppId: in.Notice.AuthorizerAppID,
+			AuthorizationCodeExpiredTime: in.Notice.AuthorizationCodeExpiredTime,
+		}}
 	}
 	return out
 }
 
 func eventToProto(in *message.Event) *messagev1.Event {
-	out := &messagev1.Event{Name: in.Name, Key: in.Key, Ticket: in.Ticket}
-	if in.Position != nil {
+	out := &messagev1.Event{Name: in.Name, Key: in.Key, Ticket: in.Ticket, MenuId: in.MenuID}
+	switch {
+	case in.Position != nil:
 		out.Position = &messagev1.Position{
 			Latitude: in.Position.Latitude, Longitude: in.Position.Longitude, Precision: in.Position.Precision,
 		}
+	case in.ScanCode != nil:
+		out.Detail = &messagev1.Event_ScanCode{ScanCode: &messagev1.ScanCode{
+			Type: in.ScanCode.Type, Result: in.ScanCode.Result,
+		}}
+	case in.Pictures != nil:
+		out.Detail = &messagev1.Event_Pictures{Pictures: &messagev1.Pictures{
+			Count: in.Pictures.Count, Md5Sums: in.Pictures.MD5Sums,
+		}}
+	case in.Place != nil:
+		out.Detail = &messagev1.Event_Place{Place: &messagev1.Place{
+			Latitude: in.Place.Latitude, Longitude: in.Place.Longitude, Scale: in.Place.Scale,
+			Label: in.Place.Label, PoiName: in.Place.POIName,
+		}}
+	case in.SendJob != nil:
+		out.Detail = &messagev1.Event_SendJob{SendJob: sendJobToProto(in.SendJob)}
+	case in.PublishJob != nil:
+		out.Detail = &messagev1.Event_PublishJob{PublishJob: &messagev1.PublishJob{
+			PublishId: in.PublishJob.PublishID, Status: in.PublishJob.Status, ArticleId: in.PublishJob.ArticleID,
+			Articles: articleURLsToProto(in.PublishJob.Articles), FailedIdx: in.PublishJob.FailedIdx,
+		}}
+	case in.Subscriptions != nil:
+		out.Detail = &messagev1.Event_Subscriptions{Subscriptions: subscriptionsToProto(in.Subscriptions)}
+	case in.AgentSession != nil:
+		out.Detail = &messagev1.Event_AgentSession{AgentSession: &messagev1.AgentSession{
+			KfAccount: in.AgentSession.KfAccount, FromKfAccount: in.AgentSession.FromKfAccount,
+			ToKfAccount: in.AgentSession.ToKfAccount,
+		}}
+	case in.Authorization != nil:
+		out.Detail = &messagev1.Event_Authorization{Authorization: &messagev1.Authorization{
+			OpenId: in.Authorization.OpenID, UnionId: in.Authorization.UnionID,
+			AppId: in.Authorization.AppID, RevokeInfo: in.Authorization.RevokeInfo,
+		}}
+	case in.Verification != nil:
+		out.Detail = &messagev1.Event_Verification{Verification: &messagev1.Verification{
+			ExpiredTime: in.Verification.ExpiredTime, FailTime: in.Verification.FailTime, FailReason: in.Verification.FailReason,
+		}}
+	}
+	return out
+}
+
+func sendJobToProto(in *message.SendJob) *messagev1.SendJob {
+	out := &messagev1.SendJob{
+		MsgId: in.MsgID, Status: in.Status,
+		TotalCount: in.TotalCount, FilterCount: in.FilterCount, SentCount: in.SentCount, ErrorCount: in.ErrorCount,
+		CopyrightState: in.CopyrightState, Articles: articleURLsToProto(in.Articles),
+	}
+	for _, c := range in.Copyrights {
+		out.Copyrights = append(out.Copyrights, &messagev1.Copyright{
+			ArticleIdx: c.ArticleIdx, UserDeclareState: c.UserDeclareState, AuditState: c.AuditState,
+			OriginalArticleUrl: c.OriginalArticleURL, OriginalArticleType: c.OriginalArticleType,
+			CanReprint: c.CanReprint, NeedReplaceContent: c.NeedReplaceContent, NeedShowReprintSource: c.NeedShowReprintSource,
+		})
+	}
+	return out
+}
+
+func articleURLsToProto(in []message.ArticleURL) []*messagev1.ArticleUrl {
+	out := make([]*messagev1.ArticleUrl, 0, len(in))
+	for _, article := range in {
+		out = append(out, &messagev1.ArticleUrl{Idx: article.Idx, Url: article.URL})
+	}
+	return out
+}
+
+func subscriptionsToProto(in []message.Subscription) *messagev1.Subscriptions {
+	out := &messagev1.Subscriptions{}
+	for _, s := range in {
+		out.Entries = append(out.Entries, &messagev1.Subscription{
+			TemplateId: s.TemplateID, Status: s.Status, PopupScene: s.PopupScene,
+			MsgId: s.MsgID, ErrorCode: s.ErrorCode, ErrorStatus: s.ErrorStatus,
+		})
 	}
 	return out
 }
@@ -98,6 +191,8 @@ func fromProto(in *messagev1.Reply) (message.Reply, error) {
 		return newsFromProto(content.News), nil
 	case *messagev1.Reply_TransferCustomerService:
 		return message.TransferCustomerService{KfAccount: content.TransferCustomerService.GetKfAccount()}, nil
+	case *messagev1.Reply_TransferBizAiIvr:
+		return message.TransferBizAIIVR{}, nil
 	default:
 		return nil, fault.New(fault.Internal, "reply %T is missing in the mapping", content)
 	}

@@ -61,6 +61,10 @@ func New(rules Rules, outbox Outbox, tel *telemetry.Telemetry) *Server {
 // nothing. It fails only on a request without message or sender, or when its time is over.
 func (s *Server) Reply(ctx context.Context, req *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
 	msg := req.GetMessage()
+	if msg.GetNotice() != nil {
+		// The rules answer followers, and of a notice nobody is the sender.
+		return s.decide(msg, route.Unmatched, route.Answer{}), nil
+	}
 	if err := check(msg); err != nil {
 		return nil, err
 	}

@@ -51,6 +51,17 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestANoticeIsAcknowledged although no rule is asked: even the one that answers everything has nobody to answer.
+func TestANoticeIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	subject := server.New(fixed{{Name: "all", Handler: answers("hello")}}, &recorder{}, telemetry.Discard())
+	notice := &messagev1.Message{Content: &messagev1.Message_Notice{Notice: &messagev1.Notice{InfoType: "authorized"}}}
+	got, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: notice})
+	if err != nil || got.GetReply() != nil || got.GetRule() != route.Unmatched {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
