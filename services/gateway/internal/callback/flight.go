@@ -3,7 +3,6 @@ package callback
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -94,6 +93,9 @@ func (g *flights) join(ctx context.Context, key dedupe.Key, d delivery) (*flight
 	}
 	f := &flight{
 		key: key, in: d.in, push: d.plaintext, policy: d.account.LateAnswer, arrived: d.arrived, done: make(chan struct{}),
+	}
+	if d.in.Notice != nil { // Some hold secrets, which must not lie in a store until logic has time.
+		f.policy.Policy = account.LateAnswerDrop
 	}
 	g.open[key] = f
 	// The request's context ends with the delivery; what it carries, such as the trace, stays.
@@ -252,7 +254,7 @@ func (g *flights) linger(ctx context.Context, f *flight) {
 
 // placeholder is what a follower reads who has to come back for the answer.
 func (g *flights) placeholder(ctx context.Context, f *flight) ([]byte, bool) {
-	if !answerable(f.in) {
+	if !f.in.Answerable() {
 		return nil, false
 	}
 	body, err := message.Render(message.TextReply{Content: f.policy.Placeholder}, f.in, time.Now().Unix())
@@ -293,7 +295,7 @@ func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing 
 		return success(outcomeFailed)
 	case got.Reply == nil:
 		return success(outcomeAcknowledged)
-	case !answerable(f.in):
+	case !f.in.Answerable():
 		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Name())
 		return success(outcomeUnanswerable)
 	}
@@ -323,20 +325,4 @@ func outcomeOf(answer []byte) outcome {
 		return outcomeAcknowledged
 	}
 	return outcomeReplied
-}
-
-// answerable reports whether WeChat shows the follower a passive reply to this push. Of the events those
-// in the list, which follow from what the follower just did in the chat; for all others WeChat's pages ask
-// for success only.
-func answerable(in message.Message) bool {
-	if in.Event == nil {
-		return in.Notice == nil // to which only success is an answer
-	}
-	switch strings.ToLower(in.Event.Name) {
-	case "subscribe", "scan", "click", "scancode_waitmsg", "scancode_push",
-		"pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select":
-		return true
-	default:
-		return false
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
-	"github.com/wxstack/wxstack/wechat/message"
 )
 
 func TestNext(t *testing.T) {
@@ -67,38 +66,5 @@ func TestBudgetEnd(t *testing.T) {
 		if got := budgetEnd(now, age).Sub(now); got != want {
 			t.Errorf("age %v: the budget ends in %v, want %v", age, got, want)
 		}
-	}
-}
-
-func TestAnswerable(t *testing.T) {
-	t.Parallel()
-	event := func(name string) message.Message {
-		return message.Message{MsgType: message.TypeEvent, Event: &message.Event{Name: name}}
-	}
-	tests := map[string]struct {
-		in   message.Message
-		want bool
-	}{
-		"text":                  {message.Message{MsgType: message.TypeText, Text: &message.Text{}}, true},
-		"a type of tomorrow's":  {message.Message{MsgType: "hologram"}, true},
-		"notice":                {message.Message{Notice: &message.Notice{InfoType: "authorized"}}, false},
-		"subscribe":             {event("subscribe"), true},
-		"old lower-case scan":   {event("scan"), true},
-		"CLICK":                 {event("CLICK"), true},
-		"scancode_waitmsg":      {event("scancode_waitmsg"), true},
-		"unsubscribe":           {event("unsubscribe"), false},
-		"LOCATION":              {event("LOCATION"), false},
-		"VIEW":                  {event("VIEW"), false},
-		"view_miniprogram":      {event("view_miniprogram"), false},
-		"TEMPLATESENDJOBFINISH": {event("TEMPLATESENDJOBFINISH"), false},
-		"user_get_card":         {event("user_get_card"), false},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := answerable(tt.in); got != tt.want {
-				t.Errorf("answerable = %v, want %v", got, tt.want)
-			}
-		})
 	}
 }

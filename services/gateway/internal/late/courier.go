@@ -287,7 +287,7 @@ func (c *Courier) prepare(ctx context.Context, p *parcel) (outcome, error) {
 		return outcomeExpired, answer.Err
 	case answer.Err != nil:
 		return outcomeFailed, answer.Err
-	case answer.Reply == nil:
+	case answer.Reply == nil, !p.in.Answerable():
 		return outcomeSilent, nil
 	}
 	parts, err := Encode(split(answer.Reply, p.Policy, maxParts), p.in, p.Policy, time.Now())

@@ -13,7 +13,7 @@ type outcome string
 const (
 	outcomeSent    outcome = "sent"    // as a customer-service message
 	outcomePicked  outcome = "picked"  // by the follower's next text
-	outcomeSilent  outcome = "silent"  // logic wanted no reply
+	outcomeSilent  outcome = "silent"  // logic wanted no reply, or WeChat shows none to this event
 	outcomeRefused outcome = "refused" // by WeChat
 	outcomeFailed  outcome = "failed"  // logic or the proxy could not do it
 	outcomeUnknown outcome = "unknown" // the proxy can't tell whether it was sent
