@@ -28,8 +28,8 @@ const (
 // ErrEmpty says that a field that WeChat requires came out empty.
 var ErrEmpty = errors.New("is empty")
 
-// Content makes one message to the follower. The kinds are Text, Image, Voice, Video, Music, News and
-// Transfer. A nil Content is silence.
+// Content makes one message to the follower. The kinds are Text, Image, Voice, Video, Music, News,
+// Transfer and TransferAI. A nil Content is silence.
 type Content interface {
 	build(f *filler) *messagev1.Reply
 }
@@ -57,6 +57,9 @@ type Article struct{ Title, Description, PicURL, URL *Template }
 
 // Transfer hands the message to the account's human agents (转发消息到客服).
 type Transfer struct{ KfAccount string }
+
+// TransferAI hands the message to WeChat's own AI reply (智能回复).
+type TransferAI struct{}
 
 // Canned is the handler of a rule whose answer stands in the rule file.
 type Canned struct {
@@ -188,4 +191,8 @@ func (t Transfer) build(*filler) *messagev1.Reply {
 	return &messagev1.Reply{Content: &messagev1.Reply_TransferCustomerService{
 		TransferCustomerService: &messagev1.TransferCustomerServiceReply{KfAccount: t.KfAccount},
 	}}
+}
+
+func (TransferAI) build(*filler) *messagev1.Reply {
+	return &messagev1.Reply{Content: &messagev1.Reply_TransferBizAiIvr{TransferBizAiIvr: &messagev1.TransferBizAiIvrReply{}}}
 }

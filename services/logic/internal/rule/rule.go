@@ -200,6 +200,9 @@ func (r *reader) checkTogether(match *route.Match, answer *content, send []*cont
 	if _, ok := answer.made.(reply.Transfer); ok && onlyEvents {
 		r.faultf(answer.node, "transfer_customer_service hands over messages, not events; match a type such as text")
 	}
+	if _, ok := answer.made.(reply.TransferAI); ok && onlyEvents {
+		r.faultf(answer.node, "transfer_biz_ai_ivr hands over messages, not events; match a type such as text")
+	}
 	for _, event := range match.Events {
 		if answer.made != nil && isSilent(event) {
 			r.faultf(answer.node, "WeChat shows no reply to the event %s; use reply: {silence: true}", event)

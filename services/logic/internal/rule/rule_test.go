@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
 )
@@ -43,6 +44,18 @@ func TestLoad(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestTransferToTheAI(t *testing.T) {
+	t.Parallel()
+	got, err := rule.Load("f", []byte("rules:\n  - name: a\n    match: {type: text}\n    reply: {transfer_biz_ai_ivr: true}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := got[0].Handler.Answer(t.Context(), &messagev1.Message{MsgType: "text"})
+	if err != nil || answer.Reply.GetTransferBizAiIvr() == nil {
+		t.Errorf("%v, %v", answer, err)
 	}
 }
 
