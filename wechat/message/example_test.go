@@ -35,3 +35,14 @@ func Example() {
 	// m24300000000000001 你好
 	// <xml><ToUserName><![CDATA[oABCDEFG]]></ToUserName><FromUserName><![CDATA[gh_0123456789ab]]></FromUserName><CreateTime>1700000001</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[欢迎]]></Content></xml>
 }
+
+// What is too long for one message is cut where a reader pauses.
+func ExampleSplitText() {
+	for _, part := range message.SplitText("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。", 42) {
+		fmt.Println(part)
+	}
+
+	// Output:
+	// 春眠不觉晓，处处闻啼鸟。
+	// 夜来风雨声，花落知多少。
+}
