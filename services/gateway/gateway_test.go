@@ -20,10 +20,12 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
@@ -98,11 +100,16 @@ func (e *echo) Reply(ctx context.Context, in *logicv1.ReplyRequest) (*logicv1.Re
 // serveLogic serves logic on a listener until the test ends.
 func serveLogic(t *testing.T, lis net.Listener, logic logicv1.LogicServiceServer) {
 	t.Helper()
+	serveGRPC(t, lis, func(r grpc.ServiceRegistrar) { logicv1.RegisterLogicServiceServer(r, logic) })
+}
+
+func serveGRPC(t *testing.T, lis net.Listener, register func(grpc.ServiceRegistrar)) {
+	t.Helper()
 	server, err := rpc.NewServer(telemetry.Discard(), rpc.TLS{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	logicv1.RegisterLogicServiceServer(server, logic)
+	register(server)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Run(ctx, lis) }()
@@ -307,6 +314,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		"accounts absent": {func(c *Config) { c.AccountsFile = "/nonexistent.yaml" }, true, "WX_ACCOUNTS_FILE"},
 		"bad Redis URL":   {func(c *Config) { c.Redis.URL = "http://x" }, true, "REDIS_URL"},
 		"half of TLS":     {func(c *Config) { c.TLS.CertFile = "cert.pem" }, true, "TLS_KEY_FILE"},
+		"bad proxies":     {func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "edge"} }, true, "GATEWAY_TRUSTED_PROXIES"},
 		"negative window": {func(c *Config) { c.TimestampWindow = -time.Second }, true, "GATEWAY_TIMESTAMP_WINDOW"},
 	}
 	for name, tt := range tests {
@@ -455,5 +463,233 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestSlowBodiesAreCutOff drips a body, so that the connection is never idle.
+func TestSlowBodiesAreCutOff(t *testing.T) {
+	t.Parallel()
+	onPipes(t, slow(0), func(t *testing.T, p *pipes) {
+		conn := p.dial()
+		defer conn.Close()
+		start := time.Now()
+		if _, err := io.WriteString(conn, "POST /wx"+signed()+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n<xml>"); err != nil {
+			t.Fatal(err)
+		}
+		var dripping sync.WaitGroup
+		dripping.Go(func() {
+			for {
+				time.Sleep(100 * time.Millisecond)
+				if _, err := io.WriteString(conn, "x"); err != nil {
+					return
+				}
+			}
+		})
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < readTimeout || took > readTimeout+time.Second {
+			t.Errorf("cut off after %v, want %v", took, readTimeout)
+		}
+		dripping.Wait()
+	})
+}
+
+// TestBodiesAreBounded sends to a real listener what a push never is.
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, "localhost:1", miniredis.RunT(t).Addr())
+	cfg.BodyLimit = 10_000
+	s, _ := start(t, cfg, telemetry.Discard())
+	tests := map[string]struct {
+		head   string
+		body   io.Reader
+		status int
+	}{
+		"huge":                     {"Content-Length: 1000000000", endless{}, http.StatusRequestEntityTooLarge},
+		"chunked without an end":   {"Transfer-Encoding: chunked", chunks{}, http.StatusRequestEntityTooLarge},
+		"of unheard-of length":     {"Content-Length: 99999999999999999999", strings.NewReader(""), http.StatusBadRequest},
+		"of negative length":       {"Content-Length: -1", strings.NewReader(""), http.StatusBadRequest},
+		"broken off":               {"Content-Length: 100", strings.NewReader("<xml>"), http.StatusBadRequest},
+		"slower than WeChat waits": {"Content-Length: 100", stalled{t}, http.StatusBadRequest},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var dialer net.Dialer
+			conn, err := dialer.DialContext(t.Context(), "tcp", s.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go func() {
+				_, _ = io.WriteString(conn, "POST /wx"+signed()+" HTTP/1.1\r\nHost: x\r\n"+tt.head+"\r\n\r\n")
+				_, _ = io.Copy(conn, tt.body) // until the gateway closes the connection.
+				if tcp, ok := conn.(*net.TCPConn); ok {
+					_ = tcp.CloseWrite()
+				}
+			}()
+			reader := bufio.NewReader(conn)
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != tt.status {
+				t.Errorf("got %d, want %d", response.StatusCode, tt.status)
+			}
+			// Whatever else is said, the gateway closes the connection after it.
+			_, _ = io.Copy(io.Discard, reader)
+		})
+	}
+}
+
+// endless is a body without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// chunks is a chunked body without an end.
+type chunks struct{}
+
+func (chunks) Read(p []byte) (int, error) { return copy(p, "1\r\nx\r\n"), nil }
+
+// stalled is a body that never comes.
+type stalled struct{ t *testing.T }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.t.Context().Done()
+	return 0, io.EOF
+}
+
+// TestAccountsChangeWhileItRuns lets the operating system tell the gateway of changes.
+func TestAccountsChangeWhileItRuns(t *testing.T) {
+	t.Parallel()
+	logic := newEcho()
+	close(logic.may)
+	lis := listen(t, "127.0.0.1:0")
+	serveLogic(t, lis, logic)
+	cfg := config(t, lis.Addr().String(), miniredis.RunT(t).Addr())
+	s, _ := start(t, cfg, telemetry.Discard())
+	id := 0
+	status := func() int {
+		id++
+		got, _ := call(t, http.MethodPost, "http://"+s.Addr()+"/wx/wx2"+signed(), strings.Replace(text(id), "gh_1", "gh_2", 1))
+		return got
+	}
+	until := func(want int) {
+		t.Helper()
+		poll := time.NewTicker(20 * time.Millisecond)
+		defer poll.Stop()
+		for status() != want {
+			select {
+			case <-t.Context().Done():
+				t.Fatalf("the second account never got %d", want)
+			case <-poll.C:
+			}
+		}
+	}
+	if got := status(); got != http.StatusNotFound {
+		t.Errorf("an account that is not there gets %d", got)
+	}
+	before, err := os.ReadFile(cfg.AccountsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(filepath.Dir(cfg.AccountsFile), "token2")
+	write := func(path, content string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path+".new", []byte(content), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(token, testToken)
+	write(cfg.AccountsFile, strings.TrimSuffix(string(before), "]")+
+		", {app_id: wx2, original_id: gh_2, encryption: plain, callback_token_file: "+strconv.Quote(token)+"}]")
+	until(http.StatusOK)
+	write(token, "another")
+	until(http.StatusForbidden)
+	write(cfg.AccountsFile, string(before))
+	until(http.StatusNotFound)
+}
+
+// addresses is an api-proxy that knows where WeChat calls from.
+type addresses struct {
+	apiproxyv1.UnimplementedApiProxyServiceServer
+
+	list string
+}
+
+func (a addresses) Call(_ context.Context, in *apiproxyv1.CallRequest) (*apiproxyv1.CallResponse, error) {
+	if in.GetPath() != "/cgi-bin/getcallbackip" || in.GetAppId() != "wx1" {
+		return nil, errors.New("not the question")
+	}
+	return &apiproxyv1.CallResponse{Body: []byte(`{"ip_list":[` + a.list + `]}`)}, nil
+}
+
+func TestOnlyWeChatMayCall(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		list    string
+		proxies []string
+		// forwarded is the X-Forwarded-For of the request, which comes from 127.0.0.1.
+		forwarded string
+		status    int
+	}{
+		"WeChat":                       {`"127.0.0.0/8"`, nil, "", http.StatusOK},
+		"stranger":                     {`"192.0.2.1"`, nil, "192.0.2.1", http.StatusForbidden},
+		"WeChat through the edge":      {`"192.0.2.1"`, []string{"127.0.0.1"}, "192.0.2.1", http.StatusOK},
+		"stranger through the edge":    {`"192.0.2.1"`, []string{"127.0.0.1", "10.0.0.0/8"}, "192.0.2.1, 198.51.100.9", http.StatusForbidden},
+		"anybody, while there is none": {``, nil, "", http.StatusOK},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lis := listen(t, "127.0.0.1:0")
+			serveGRPC(t, lis, func(r grpc.ServiceRegistrar) { apiproxyv1.RegisterApiProxyServiceServer(r, addresses{list: tt.list}) })
+			cfg := config(t, "localhost:1", miniredis.RunT(t).Addr())
+			cfg.APIProxyAddr, cfg.AllowOnlyWeChat, cfg.TrustedProxies = lis.Addr().String(), true, tt.proxies
+			tel := telemetry.Discard()
+			s, _ := start(t, cfg, tel)
+			await(t, tel, "callback-addresses", tt.list != "")
+
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/wx"+signed("echostr", "x"), http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Close = true
+			if tt.forwarded != "" {
+				request.Header.Set("X-Forwarded-For", tt.forwarded)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != tt.status {
+				t.Errorf("got %d, want %d", response.StatusCode, tt.status)
+			}
+		})
+	}
+}
+
+// await waits until a component is up, or down for a reason other than that nothing was tried yet.
+func await(t *testing.T, tel *telemetry.Telemetry, component string, up bool) {
+	t.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		report, _ := tel.Health.Report()
+		if state := report.Components[component]; state == "up" && up || strings.Contains(state, "empty") && !up {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("%s never was as expected: %+v", component, report)
+		case <-poll.C:
+		}
 	}
 }
