@@ -9,3 +9,6 @@ import (
 func (l *Live[T]) Follow(ctx context.Context, tell func(T, error)) {
 	l.follow(ctx, &notices{log: slog.New(slog.DiscardHandler)}, tell)
 }
+
+// LookOnce is one step of Look.
+func (l *Live[T]) LookOnce(tell func(T, error)) (settling bool) { return l.look(tell) }

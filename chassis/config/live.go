@@ -81,7 +81,7 @@ func (l *Live[T]) follow(ctx context.Context, from *notices, tell func(T, error)
 			return
 		case <-from.events:
 			settled.Reset(settleTime)
-		case <-from.errors: // notices were lost, so there may have been one.
+		case <-from.lost:
 			settled.Reset(settleTime)
 		case <-look.C:
 			l.lookNow(from, tell, settled)
@@ -92,15 +92,21 @@ func (l *Live[T]) follow(ctx context.Context, from *notices, tell func(T, error)
 }
 
 func (l *Live[T]) lookNow(from *notices, tell func(T, error), settled *time.Timer) {
-	if l.Look(tell) {
+	if l.look(tell) {
 		settled.Reset(settleTime)
 	}
 	from.about(l.told)
 }
 
-// Look does one step of Run: it looks at the files, and reports whether there is a change that has to settle,
-// to be looked at once more. It is for tests, which need not wait then; it must not be called beside Run.
-func (l *Live[T]) Look(tell func(T, error)) (settling bool) {
+// Look does at once what Run would do about the files as they are now. It is for tests, which need not wait
+// for a change to settle; it must not be called beside Run.
+func (l *Live[T]) Look(tell func(T, error)) {
+	for l.look(tell) {
+	}
+}
+
+// look looks at the files, and reports whether there is a change that has to settle, to be looked at again.
+func (l *Live[T]) look(tell func(T, error)) (settling bool) {
 	newest := l.told
 	if l.settling != nil {
 		newest = l.settling.files
@@ -137,7 +143,7 @@ func (l *Live[T]) adopt(r *reading[T], tell func(T, error)) {
 // because files are replaced more often than written.
 type notices struct {
 	events  <-chan fsnotify.Event
-	errors  <-chan error
+	lost    <-chan error // some notices didn't come through.
 	watcher *fsnotify.Watcher // nil: the system gives none.
 	log     *slog.Logger
 }
@@ -149,7 +155,7 @@ func newNotices(log *slog.Logger) *notices {
 		log.Warn("changes of files are found by looking only", "interval", lookInterval.String(), "error", err)
 		return n
 	}
-	n.watcher, n.events, n.errors = watcher, watcher.Events, watcher.Errors
+	n.watcher, n.events, n.lost = watcher, watcher.Events, watcher.Errors
 	return n
 }
 

@@ -166,8 +166,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Fault is one thing that is wrong with a file.
-type Fault struct {
+// FileError is one thing that is wrong with a file.
+type FileError struct {
 	// Place is the path of the value in the file, such as accounts[1].kind. If the
 	// value is missing, nothing stands there.
 	Place string
@@ -175,13 +175,13 @@ type Fault struct {
 	Reason string
 }
 
-func (f Fault) Error() string { return f.Place + ": " + f.Reason }
+func (e FileError) Error() string { return e.Place + ": " + e.Reason }
 
 // Validate checks a file to which the defaults have been applied and returns all
-// its faults joined; each is a Fault.
+// its faults joined; each is a FileError.
 func (f File) Validate() error {
 	if len(f.Accounts) == 0 {
-		return Fault{"accounts", "the list is empty, at least one account is required"}
+		return FileError{"accounts", "the list is empty, at least one account is required"}
 	}
 	v := validator{}
 	for i, a := range f.Accounts {
@@ -204,12 +204,12 @@ func (f File) Find(appID string) (Account, bool) {
 	return f.Accounts[i], true
 }
 
-// RefuseDevelopment returns a Fault if the file contains the development account,
+// RefuseDevelopment returns a FileError if the file contains the development account,
 // whose secrets everybody knows. Production deployments call it.
 func (f File) RefuseDevelopment() error {
 	for i, a := range f.Accounts {
 		if a.AppID == DevelopmentAppID || a.OriginalID == DevelopmentOriginalID {
-			return Fault{"accounts[" + strconv.Itoa(i) + "]", "this is the development account " + DevelopmentAppID +
+			return FileError{"accounts[" + strconv.Itoa(i) + "]", "this is the development account " + DevelopmentAppID +
 				", whose secrets are public; production needs an account of your own"}
 		}
 	}
@@ -224,7 +224,7 @@ type validator struct {
 }
 
 func (v *validator) faultf(key, format string, args ...any) {
-	v.faults = append(v.faults, Fault{v.prefix + key, fmt.Sprintf(format, args...)})
+	v.faults = append(v.faults, FileError{v.prefix + key, fmt.Sprintf(format, args...)})
 }
 
 func (v *validator) account(a Account) {

@@ -150,7 +150,7 @@ func (l loader) load(files *config.Files) (*Directory, error) {
 	for i, entry := range file.Accounts {
 		a, err := open(files, entry, l.production)
 		if err != nil {
-			fault := account.Fault{Place: fmt.Sprintf("accounts[%d]", i), Reason: "account " + entry.AppID + ": " + err.Error()}
+			fault := account.FileError{Place: fmt.Sprintf("accounts[%d]", i), Reason: "account " + entry.AppID + ": " + err.Error()}
 			faults = append(faults, fault)
 			continue
 		}
@@ -174,14 +174,15 @@ func (l loader) check(file account.File) error {
 
 // located adds the file and the line to each fault of an accounts file.
 func (l loader) located(data []byte, err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it takes the tree apart, level by level.
-		var all []error
-		for _, one := range joined.Unwrap() {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // errors.Join's, taken apart.
+		parts := joined.Unwrap()
+		all := make([]error, 0, len(parts))
+		for _, one := range parts {
 			all = append(all, l.located(data, one))
 		}
 		return errors.Join(all...)
 	}
-	if fault, ok := errors.AsType[account.Fault](err); ok {
+	if fault, ok := errors.AsType[account.FileError](err); ok {
 		return fmt.Errorf("WX_ACCOUNTS_FILE: %s:%d: %w", l.path, config.Line(data, fault.Place), fault)
 	}
 	return fmt.Errorf("WX_ACCOUNTS_FILE: %s: %w", l.path, err)

@@ -59,10 +59,7 @@ func (l *Live) Current() *Directory { return l.live.Current() }
 func (l *Live) Run(ctx context.Context) error { return l.live.Run(ctx, l.log, l.changed) }
 
 // Look lets a change take effect at once, for tests; it must not be called beside Run.
-func (l *Live) Look() {
-	for l.live.Look(l.changed) { //nolint:revive // it has to settle.
-	}
-}
+func (l *Live) Look() { l.live.Look(l.changed) }
 
 // changed is told the accounts that are in force now, or why the old ones stay.
 func (l *Live) changed(d *Directory, err error) {

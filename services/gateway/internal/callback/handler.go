@@ -163,13 +163,11 @@ func appIDOf(a *accounts.Account) string {
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request, to destination) {
 	query := r.URL.Query()
 	c := credentialsOf(query)
-	a, ok := to.account, false
-	if a != nil {
-		ok = a.Verify(c.signature, c.timestamp, c.nonce)
-	} else {
-		a, ok = to.accounts.Verifying(c.signature, c.timestamp, c.nonce)
+	a := to.account
+	if a == nil {
+		a, _ = to.accounts.Verifying(c.signature, c.timestamp, c.nonce)
 	}
-	if !ok {
+	if a == nil || !a.Verify(c.signature, c.timestamp, c.nonce) {
 		h.refuse(w, r, a, kindVerification, wrongSignature(a))
 		return
 	}
