@@ -143,7 +143,7 @@ func (l *Live[T]) adopt(r *reading[T], tell func(T, error)) {
 // because files are replaced more often than written.
 type notices struct {
 	events  <-chan fsnotify.Event
-	lost    <-chan error // some notices didn't come through.
+	lost    <-chan error      // some notices didn't come through.
 	watcher *fsnotify.Watcher // nil: the system gives none.
 	log     *slog.Logger
 }

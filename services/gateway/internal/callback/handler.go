@@ -134,6 +134,14 @@ type destination struct {
 	account *accounts.Account
 }
 
+// signer returns the account under whose Token the query is signed, if there is one that the URL leads to.
+func (to destination) signer(c credentials) (*accounts.Account, bool) {
+	if to.account != nil {
+		return to.account, to.account.Verify(c.signature, c.timestamp, c.nonce)
+	}
+	return to.accounts.Verifying(c.signature, c.timestamp, c.nonce)
+}
+
 // destination returns where a path leads, if anywhere.
 func (h *Handler) destination(path string) (to destination, ok bool) {
 	to.accounts = h.accounts()
@@ -163,11 +171,8 @@ func appIDOf(a *accounts.Account) string {
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request, to destination) {
 	query := r.URL.Query()
 	c := credentialsOf(query)
-	a := to.account
-	if a == nil {
-		a, _ = to.accounts.Verifying(c.signature, c.timestamp, c.nonce)
-	}
-	if a == nil || !a.Verify(c.signature, c.timestamp, c.nonce) {
+	a, ok := to.signer(c)
+	if !ok {
 		h.refuse(w, r, a, kindVerification, wrongSignature(a))
 		return
 	}
