@@ -142,7 +142,8 @@ func KindOf(err error) Kind {
 		return Deadline
 	}
 	if st, ok := status.FromError(err); ok {
-		return kindOfStatus(st)
+		reason, _ := detailsOf(st)
+		return Received(st.Code(), st.Message(), reason, 0).kind
 	}
 	return Internal
 }
@@ -165,22 +166,40 @@ func FromStatus(err error) error {
 	if _, already := errors.AsType[*Error](err); already || !ok {
 		return err
 	}
-	e := &Error{kind: kindOfStatus(st), message: st.Message(), cause: err}
-	for _, detail := range st.Details() {
-		if retry, ok := detail.(*errdetails.RetryInfo); ok {
-			e.retryAfter = retry.GetRetryDelay().AsDuration()
-		}
+	reason, retryAfter := detailsOf(st)
+	e := Received(st.Code(), st.Message(), reason, retryAfter)
+	e.cause = err
+	return e
+}
+
+// Received makes the Error of a failure in another process from what crossed the wire: the code and
+// message of its gRPC status, the reason, which is the Kind there and may be empty, and how long it asked
+// to wait. FromStatus does so for a call that failed; use Received for a failure inside a message.
+func Received(code codes.Code, message, reason string, retryAfter time.Duration) *Error {
+	e := &Error{kind: Kind(reason), message: message, retryAfter: retryAfter}
+	if reason == "" {
+		e.kind = kindOfCode(code)
 	}
 	return e
 }
 
-func kindOfStatus(st *status.Status) Kind {
+// detailsOf returns what GRPCStatus puts beside code and message; an empty reason for foreign statuses.
+func detailsOf(st *status.Status) (reason string, retryAfter time.Duration) {
 	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == domain {
-			return Kind(info.GetReason())
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if detail.GetDomain() == domain {
+				reason = detail.GetReason()
+			}
+		case *errdetails.RetryInfo:
+			retryAfter = detail.GetRetryDelay().AsDuration()
 		}
 	}
-	switch st.Code() {
+	return reason, retryAfter
+}
+
+func kindOfCode(code codes.Code) Kind {
+	switch code {
 	case codes.InvalidArgument, codes.OutOfRange:
 		return Invalid
 	case codes.Unauthenticated, codes.PermissionDenied:

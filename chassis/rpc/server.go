@@ -49,9 +49,7 @@ func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
 		return nil, err
 	}
 	metrics := telemetry.Register(tel.Metrics, grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram()))
-	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
-		return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "panic")
-	})
+	onPanic := recovery.WithRecoveryHandler(panicked)
 	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.enabled()}
 	s.Server = grpc.NewServer(
 		grpc.Creds(creds),
@@ -104,15 +102,33 @@ func (s *Server) Run(ctx context.Context, lis net.Listener) error {
 
 func (s *Server) unaryFaults(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	resp, err := handler(ctx, req)
-	return resp, s.present(ctx, info.FullMethod, err)
+	return resp, present(ctx, s.log, info.FullMethod, err)
 }
 
 func (s *Server) streamFaults(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return s.present(stream.Context(), info.FullMethod, handler(srv, stream))
+	return present(stream.Context(), s.log, info.FullMethod, handler(srv, stream))
+}
+
+// Guard runs one of many calls that came inside a stream as the server runs a unary call: a panic and
+// whatever else must not leave the process come back as a fault that may, and are logged. The method
+// names the call in the log.
+func Guard[T any](ctx context.Context, log *slog.Logger, method string, call func(context.Context) (T, error)) (resp T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+		err = present(ctx, log, method, err)
+	}()
+	return call(ctx)
+}
+
+// panicked makes a panic an error. It is called from the deferred function that recovered it.
+func panicked(p any) error {
+	return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "panic")
 }
 
 // present makes any error one that says no more than the caller may know; what is withheld is logged.
-func (s *Server) present(ctx context.Context, method string, err error) error {
+func present(ctx context.Context, log *slog.Logger, method string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -122,9 +138,9 @@ func (s *Server) present(ctx context.Context, method string, err error) error {
 		known = fault.Wrap(kind, err, "%s failed", method)
 	}
 	if kind == fault.Internal {
-		s.log.ErrorContext(ctx, "call failed", "method", method, "error", err)
+		log.ErrorContext(ctx, "call failed", "method", method, "error", err)
 	} else {
-		s.log.DebugContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
+		log.DebugContext(ctx, "call refused", "method", method, "kind", kind, "error", err)
 	}
 	return known
 }
@@ -142,11 +158,21 @@ func unaryDeadline(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle
 	if !ok {
 		return handler(ctx, req)
 	}
-	left := time.Until(deadline) - hopCost
-	if left < minWork {
-		return nil, fault.New(fault.Deadline, "the call came with %v left, which is too short to start it", left+hopCost)
+	ctx, cancel, err := Within(ctx, time.Until(deadline))
+	if err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	return handler(ctx, req)
+}
+
+// Within returns a context for work whose caller waits for timeLeft, as the server gives it to every
+// unary call: the way back is taken off. It fails when too little is left to begin.
+func Within(ctx context.Context, timeLeft time.Duration) (context.Context, context.CancelFunc, error) {
+	left := timeLeft - hopCost
+	if left < minWork {
+		return nil, nil, fault.New(fault.Deadline, "the call came with %v left, which is too short to start it", timeLeft)
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	return ctx, cancel, nil
 }

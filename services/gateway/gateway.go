@@ -111,6 +111,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if s.logic, err = rpc.Dial(cfg.LogicAddr, tel, cfg.TLS, rpc.IfUnavailable); err != nil {
 		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.close())
 	}
+	s.replier = replier.New(s.logic)
 	if s.proxy, err = rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never); err != nil {
 		return nil, errors.Join(fmt.Errorf("API_PROXY_ADDR: %w", err), s.close())
 	}
@@ -124,7 +125,6 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
 	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
-	s.replier = replier.New(s.logic)
 	owner, asker := rand.Text(), late.NewAsker(s.replier, tel.Log)
 	s.courier = late.New(late.Options{
 		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiProxy, Owner: owner,
@@ -191,6 +191,9 @@ func (s *Service) Run(ctx context.Context) error {
 
 // close closes what Run doesn't.
 func (s *Service) close() error {
+	if s.replier != nil {
+		s.replier.Close()
+	}
 	errs := []error{s.redis.Close()}
 	for _, conn := range []*grpc.ClientConn{s.logic, s.proxy} {
 		if conn != nil {

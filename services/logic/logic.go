@@ -54,6 +54,8 @@ type Service struct {
 	rules  *live.Rules
 	sender *followup.Sender
 	server *rpc.Server
+	// replies is what server serves.
+	replies *server.Server
 }
 
 // New loads the rules and binds the listener; it connects to nobody. An address with port 0 gets a
@@ -85,7 +87,8 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 }
 
 func (s *Service) register() {
-	logicv1.RegisterLogicServiceServer(s.server, server.New(s.rules, s.sender, s.tel))
+	s.replies = server.New(s.rules, s.sender, s.tel)
+	logicv1.RegisterLogicServiceServer(s.server, s.replies)
 }
 
 // platform narrows the generated client to what followup needs.
@@ -105,7 +108,11 @@ func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.tel.Log)
 	group.Add("rules", s.rules)
 	group.Add("followup", s.sender)
-	group.Add("server", lifecycle.Func(func(ctx context.Context) error { return s.server.Run(ctx, s.lis) }))
+	group.Add("server", lifecycle.Func(func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, s.replies.Drain)
+		defer stop()
+		return s.server.Run(ctx, s.lis)
+	}))
 
 	return errors.Join(group.Run(ctx), s.conn.Close())
 }

@@ -150,6 +150,339 @@ func (x *ReplyResponse) GetRule() string {
 	return ""
 }
 
+type ConverseRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Questions []*Question            `protobuf:"bytes,1,rep,name=questions,proto3" json:"questions,omitempty"`
+	// The ids of questions whose answers nobody waits for any more; work on them may stop.
+	Cancelled     []uint64 `protobuf:"varint,2,rep,packed,name=cancelled,proto3" json:"cancelled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConverseRequest) Reset() {
+	*x = ConverseRequest{}
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConverseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConverseRequest) ProtoMessage() {}
+
+func (x *ConverseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConverseRequest.ProtoReflect.Descriptor instead.
+func (*ConverseRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_logic_v1_logic_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ConverseRequest) GetQuestions() []*Question {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *ConverseRequest) GetCancelled() []uint64 {
+	if x != nil {
+		return x.Cancelled
+	}
+	return nil
+}
+
+type ConverseResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Answers []*Answer              `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	// The service is about to stop: it answers what it is asked still, but the gateway should ask elsewhere
+	// and close its side of the call once it has its answers.
+	Draining      bool `protobuf:"varint,2,opt,name=draining,proto3" json:"draining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConverseResponse) Reset() {
+	*x = ConverseResponse{}
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConverseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConverseResponse) ProtoMessage() {}
+
+func (x *ConverseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConverseResponse.ProtoReflect.Descriptor instead.
+func (*ConverseResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_logic_v1_logic_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ConverseResponse) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *ConverseResponse) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+type Question struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unique within the call.
+	Id      uint64        `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Request *ReplyRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// Time left until nobody waits for the answer any more: what the deadline of a Reply call would be.
+	TimeLeft      *durationpb.Duration `protobuf:"bytes,3,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Question) Reset() {
+	*x = Question{}
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Question) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Question) ProtoMessage() {}
+
+func (x *Question) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Question.ProtoReflect.Descriptor instead.
+func (*Question) Descriptor() ([]byte, []int) {
+	return file_wxstack_logic_v1_logic_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Question) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Question) GetRequest() *ReplyRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Question) GetTimeLeft() *durationpb.Duration {
+	if x != nil {
+		return x.TimeLeft
+	}
+	return nil
+}
+
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That of the question.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*Answer_Response
+	//	*Answer_Failure
+	Result        isAnswer_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_wxstack_logic_v1_logic_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Answer) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Answer) GetResult() isAnswer_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Answer) GetResponse() *ReplyResponse {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Response); ok {
+			return x.Response
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetFailure() *Failure {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Failure); ok {
+			return x.Failure
+		}
+	}
+	return nil
+}
+
+type isAnswer_Result interface {
+	isAnswer_Result()
+}
+
+type Answer_Response struct {
+	Response *ReplyResponse `protobuf:"bytes,2,opt,name=response,proto3,oneof"`
+}
+
+type Answer_Failure struct {
+	Failure *Failure `protobuf:"bytes,3,opt,name=failure,proto3,oneof"`
+}
+
+func (*Answer_Response) isAnswer_Result() {}
+
+func (*Answer_Failure) isAnswer_Result() {}
+
+// What the status of a failed Reply call would say.
+type Failure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A gRPC status code. UNAVAILABLE and RESOURCE_EXHAUSTED say that asking again may help.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// For the gateway's log.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// wxstack's own word for the kind of failure, more exact than the code. May be empty.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long to wait before asking again. Absent: the gateway decides.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Failure) Reset() {
+	*x = Failure{}
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Failure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Failure) ProtoMessage() {}
+
+func (x *Failure) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_logic_v1_logic_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Failure.ProtoReflect.Descriptor instead.
+func (*Failure) Descriptor() ([]byte, []int) {
+	return file_wxstack_logic_v1_logic_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Failure) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Failure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Failure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Failure) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
 var File_wxstack_logic_v1_logic_proto protoreflect.FileDescriptor
 
 const file_wxstack_logic_v1_logic_proto_rawDesc = "" +
@@ -163,9 +496,31 @@ const file_wxstack_logic_v1_logic_proto_rawDesc = "" +
 	"\x10budget_time_left\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0ebudgetTimeLeft\"T\n" +
 	"\rReplyResponse\x12/\n" +
 	"\x05reply\x18\x01 \x01(\v2\x19.wxstack.message.v1.ReplyR\x05reply\x12\x12\n" +
-	"\x04rule\x18\x02 \x01(\tR\x04rule2X\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\"i\n" +
+	"\x0fConverseRequest\x128\n" +
+	"\tquestions\x18\x01 \x03(\v2\x1a.wxstack.logic.v1.QuestionR\tquestions\x12\x1c\n" +
+	"\tcancelled\x18\x02 \x03(\x04R\tcancelled\"b\n" +
+	"\x10ConverseResponse\x122\n" +
+	"\aanswers\x18\x01 \x03(\v2\x18.wxstack.logic.v1.AnswerR\aanswers\x12\x1a\n" +
+	"\bdraining\x18\x02 \x01(\bR\bdraining\"\x8c\x01\n" +
+	"\bQuestion\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x128\n" +
+	"\arequest\x18\x02 \x01(\v2\x1e.wxstack.logic.v1.ReplyRequestR\arequest\x126\n" +
+	"\ttime_left\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\"\x98\x01\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12=\n" +
+	"\bresponse\x18\x02 \x01(\v2\x1f.wxstack.logic.v1.ReplyResponseH\x00R\bresponse\x125\n" +
+	"\afailure\x18\x03 \x01(\v2\x19.wxstack.logic.v1.FailureH\x00R\afailureB\b\n" +
+	"\x06result\"\x8b\x01\n" +
+	"\aFailure\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12:\n" +
+	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter2\xaf\x01\n" +
 	"\fLogicService\x12H\n" +
-	"\x05Reply\x12\x1e.wxstack.logic.v1.ReplyRequest\x1a\x1f.wxstack.logic.v1.ReplyResponseB;Z9github.com/wxstack/wxstack/proto/wxstack/logic/v1;logicv1b\x06proto3"
+	"\x05Reply\x12\x1e.wxstack.logic.v1.ReplyRequest\x1a\x1f.wxstack.logic.v1.ReplyResponse\x12U\n" +
+	"\bConverse\x12!.wxstack.logic.v1.ConverseRequest\x1a\".wxstack.logic.v1.ConverseResponse(\x010\x01B;Z9github.com/wxstack/wxstack/proto/wxstack/logic/v1;logicv1b\x06proto3"
 
 var (
 	file_wxstack_logic_v1_logic_proto_rawDescOnce sync.Once
@@ -179,26 +534,40 @@ func file_wxstack_logic_v1_logic_proto_rawDescGZIP() []byte {
 	return file_wxstack_logic_v1_logic_proto_rawDescData
 }
 
-var file_wxstack_logic_v1_logic_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_wxstack_logic_v1_logic_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_wxstack_logic_v1_logic_proto_goTypes = []any{
 	(*ReplyRequest)(nil),        // 0: wxstack.logic.v1.ReplyRequest
 	(*ReplyResponse)(nil),       // 1: wxstack.logic.v1.ReplyResponse
-	(*v1.Message)(nil),          // 2: wxstack.message.v1.Message
-	(*durationpb.Duration)(nil), // 3: google.protobuf.Duration
-	(*v1.Reply)(nil),            // 4: wxstack.message.v1.Reply
+	(*ConverseRequest)(nil),     // 2: wxstack.logic.v1.ConverseRequest
+	(*ConverseResponse)(nil),    // 3: wxstack.logic.v1.ConverseResponse
+	(*Question)(nil),            // 4: wxstack.logic.v1.Question
+	(*Answer)(nil),              // 5: wxstack.logic.v1.Answer
+	(*Failure)(nil),             // 6: wxstack.logic.v1.Failure
+	(*v1.Message)(nil),          // 7: wxstack.message.v1.Message
+	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
+	(*v1.Reply)(nil),            // 9: wxstack.message.v1.Reply
 }
 var file_wxstack_logic_v1_logic_proto_depIdxs = []int32{
-	2, // 0: wxstack.logic.v1.ReplyRequest.message:type_name -> wxstack.message.v1.Message
-	3, // 1: wxstack.logic.v1.ReplyRequest.delivery_time_left:type_name -> google.protobuf.Duration
-	3, // 2: wxstack.logic.v1.ReplyRequest.budget_time_left:type_name -> google.protobuf.Duration
-	4, // 3: wxstack.logic.v1.ReplyResponse.reply:type_name -> wxstack.message.v1.Reply
-	0, // 4: wxstack.logic.v1.LogicService.Reply:input_type -> wxstack.logic.v1.ReplyRequest
-	1, // 5: wxstack.logic.v1.LogicService.Reply:output_type -> wxstack.logic.v1.ReplyResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7,  // 0: wxstack.logic.v1.ReplyRequest.message:type_name -> wxstack.message.v1.Message
+	8,  // 1: wxstack.logic.v1.ReplyRequest.delivery_time_left:type_name -> google.protobuf.Duration
+	8,  // 2: wxstack.logic.v1.ReplyRequest.budget_time_left:type_name -> google.protobuf.Duration
+	9,  // 3: wxstack.logic.v1.ReplyResponse.reply:type_name -> wxstack.message.v1.Reply
+	4,  // 4: wxstack.logic.v1.ConverseRequest.questions:type_name -> wxstack.logic.v1.Question
+	5,  // 5: wxstack.logic.v1.ConverseResponse.answers:type_name -> wxstack.logic.v1.Answer
+	0,  // 6: wxstack.logic.v1.Question.request:type_name -> wxstack.logic.v1.ReplyRequest
+	8,  // 7: wxstack.logic.v1.Question.time_left:type_name -> google.protobuf.Duration
+	1,  // 8: wxstack.logic.v1.Answer.response:type_name -> wxstack.logic.v1.ReplyResponse
+	6,  // 9: wxstack.logic.v1.Answer.failure:type_name -> wxstack.logic.v1.Failure
+	8,  // 10: wxstack.logic.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	0,  // 11: wxstack.logic.v1.LogicService.Reply:input_type -> wxstack.logic.v1.ReplyRequest
+	2,  // 12: wxstack.logic.v1.LogicService.Converse:input_type -> wxstack.logic.v1.ConverseRequest
+	1,  // 13: wxstack.logic.v1.LogicService.Reply:output_type -> wxstack.logic.v1.ReplyResponse
+	3,  // 14: wxstack.logic.v1.LogicService.Converse:output_type -> wxstack.logic.v1.ConverseResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_wxstack_logic_v1_logic_proto_init() }
@@ -206,13 +575,17 @@ func file_wxstack_logic_v1_logic_proto_init() {
 	if File_wxstack_logic_v1_logic_proto != nil {
 		return
 	}
+	file_wxstack_logic_v1_logic_proto_msgTypes[5].OneofWrappers = []any{
+		(*Answer_Response)(nil),
+		(*Answer_Failure)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_logic_v1_logic_proto_rawDesc), len(file_wxstack_logic_v1_logic_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

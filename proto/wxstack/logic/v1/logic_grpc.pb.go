@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LogicService_Reply_FullMethodName = "/wxstack.logic.v1.LogicService/Reply"
+	LogicService_Reply_FullMethodName    = "/wxstack.logic.v1.LogicService/Reply"
+	LogicService_Converse_FullMethodName = "/wxstack.logic.v1.LogicService/Converse"
 )
 
 // LogicServiceClient is the client API for LogicService service.
@@ -35,6 +36,15 @@ type LogicServiceClient interface {
 	// repeated deliveries, and a later one, until the call's deadline, by the account's policy for late
 	// answers. When the gateway that asked dies, another asks again with the same message_key.
 	Reply(ctx context.Context, in *ReplyRequest, opts ...grpc.CallOption) (*ReplyResponse, error)
+	// Converse asks the same as Reply, many questions in one call, which spares both sides most of what a
+	// call costs. It is optional: a gateway that gets UNIMPLEMENTED asks Reply instead.
+	//
+	// Answers may come in any order and any grouping; each question gets exactly one, unless it was
+	// cancelled. A slow answer must not hold up the others. The gateway opens a few of these calls, closes
+	// its side of each after some seconds, once all is answered, and goes on with new ones, so that new
+	// replicas get work. When a call breaks, what it left unanswered is asked again with the same
+	// message_key.
+	Converse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConverseRequest, ConverseResponse], error)
 }
 
 type logicServiceClient struct {
@@ -55,6 +65,19 @@ func (c *logicServiceClient) Reply(ctx context.Context, in *ReplyRequest, opts .
 	return out, nil
 }
 
+func (c *logicServiceClient) Converse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConverseRequest, ConverseResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LogicService_ServiceDesc.Streams[0], LogicService_Converse_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ConverseRequest, ConverseResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LogicService_ConverseClient = grpc.BidiStreamingClient[ConverseRequest, ConverseResponse]
+
 // LogicServiceServer is the server API for LogicService service.
 // All implementations must embed UnimplementedLogicServiceServer
 // for forward compatibility.
@@ -66,6 +89,15 @@ type LogicServiceServer interface {
 	// repeated deliveries, and a later one, until the call's deadline, by the account's policy for late
 	// answers. When the gateway that asked dies, another asks again with the same message_key.
 	Reply(context.Context, *ReplyRequest) (*ReplyResponse, error)
+	// Converse asks the same as Reply, many questions in one call, which spares both sides most of what a
+	// call costs. It is optional: a gateway that gets UNIMPLEMENTED asks Reply instead.
+	//
+	// Answers may come in any order and any grouping; each question gets exactly one, unless it was
+	// cancelled. A slow answer must not hold up the others. The gateway opens a few of these calls, closes
+	// its side of each after some seconds, once all is answered, and goes on with new ones, so that new
+	// replicas get work. When a call breaks, what it left unanswered is asked again with the same
+	// message_key.
+	Converse(grpc.BidiStreamingServer[ConverseRequest, ConverseResponse]) error
 	mustEmbedUnimplementedLogicServiceServer()
 }
 
@@ -78,6 +110,9 @@ type UnimplementedLogicServiceServer struct{}
 
 func (UnimplementedLogicServiceServer) Reply(context.Context, *ReplyRequest) (*ReplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reply not implemented")
+}
+func (UnimplementedLogicServiceServer) Converse(grpc.BidiStreamingServer[ConverseRequest, ConverseResponse]) error {
+	return status.Error(codes.Unimplemented, "method Converse not implemented")
 }
 func (UnimplementedLogicServiceServer) mustEmbedUnimplementedLogicServiceServer() {}
 func (UnimplementedLogicServiceServer) testEmbeddedByValue()                      {}
@@ -118,6 +153,13 @@ func _LogicService_Reply_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LogicService_Converse_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LogicServiceServer).Converse(&grpc.GenericServerStream[ConverseRequest, ConverseResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LogicService_ConverseServer = grpc.BidiStreamingServer[ConverseRequest, ConverseResponse]
+
 // LogicService_ServiceDesc is the grpc.ServiceDesc for LogicService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -130,6 +172,13 @@ var LogicService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _LogicService_Reply_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Converse",
+			Handler:       _LogicService_Converse_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "wxstack/logic/v1/logic.proto",
 }

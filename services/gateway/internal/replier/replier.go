@@ -22,16 +22,22 @@ const (
 	maxPause   = time.Second
 )
 
-// Client asks the logic service.
+// Client asks the logic service: with many questions in one call where the service offers that, and with
+// a call for each where it does not, or not at the moment.
 type Client struct {
 	conn  *grpc.ClientConn
 	logic logicv1.LogicServiceClient
+	lines *lines
 }
 
-// New returns a Client over conn, which stays the caller's to close.
+// New returns a Client over conn, which stays the caller's to close after the Client.
 func New(conn *grpc.ClientConn) *Client {
-	return &Client{conn: conn, logic: logicv1.NewLogicServiceClient(conn)}
+	logic := logicv1.NewLogicServiceClient(conn)
+	return &Client{conn: conn, logic: logic, lines: newLines(logic)}
 }
+
+// Close breaks the calls that are open and waits for their ends.
+func (c *Client) Close() { c.lines.close() }
 
 // Reply returns the reply to a message, nil for none, and the name of the rule that decided. Logic is
 // told deliveryEnds, when WeChat drops the delivery that is the cause of asking, and budgetEnds, when the
@@ -40,10 +46,12 @@ func New(conn *grpc.ClientConn) *Client {
 // While logic is not available Reply goes on asking until ctx ends. Any other failure is returned at
 // once, as a fault whose kind is logic's.
 func (c *Client) Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error) {
-	question := logicv1.ReplyRequest{Message: toProto(appID, in), MessageKey: in.Key()}
+	asked, key := toProto(appID, in), in.Key()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		question.DeliveryTimeLeft, question.BudgetTimeLeft = timeLeft(deliveryEnds), timeLeft(budgetEnds)
-		answer, err := c.logic.Reply(ctx, &question)
+		answer, err := c.ask(ctx, &logicv1.ReplyRequest{
+			Message: asked, MessageKey: key,
+			DeliveryTimeLeft: timeLeft(deliveryEnds), BudgetTimeLeft: timeLeft(budgetEnds),
+		})
 		if err == nil {
 			reply, err := fromProto(answer.GetReply())
 			return reply, answer.GetRule(), err
@@ -57,6 +65,17 @@ func (c *Client) Reply(ctx context.Context, appID string, in message.Message, de
 		case <-time.After(max(pause, fault.RetryAfter(err))):
 		}
 	}
+}
+
+// ask asks once, on a line if there is one.
+func (c *Client) ask(ctx context.Context, question *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
+	if l := c.lines.pick(); l != nil {
+		answer, err := l.ask(ctx, question)
+		if !errors.Is(err, errNotAsked) {
+			return answer, err
+		}
+	}
+	return c.logic.Reply(ctx, question)
 }
 
 // worthRepeating reports whether the same question can get an answer a little later.

@@ -279,12 +279,14 @@ func dial(t *testing.T, logic logicv1.LogicServiceServer) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	client := New(conn)
 	t.Cleanup(func() {
+		client.Close()
 		_ = conn.Close()
 		server.Stop()
 		served.Wait()
 	})
-	return New(conn)
+	return client
 }
 
 var hello = message.Message{

@@ -74,7 +74,10 @@ type Message struct {
 	KfAccount string
 }
 
-var _ route.Handler = (*Canned)(nil)
+var _ route.PromptHandler = (*Canned)(nil)
+
+// Prompt marks a handler that never waits.
+func (*Canned) Prompt() {}
 
 // Answer fills in the templates. It fails when a template does, or when a required field comes out
 // empty; then nothing is sent at all.

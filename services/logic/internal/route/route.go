@@ -29,6 +29,14 @@ type Handler interface {
 	Answer(ctx context.Context, msg *messagev1.Message) (Answer, error)
 }
 
+// PromptHandler is a Handler that never waits: not for the network, not for a lock that is held long. Its
+// answers are made where others wait for them, which saves what a goroutine each would cost.
+type PromptHandler interface {
+	Handler
+	// Prompt marks the type.
+	Prompt()
+}
+
 // Answer is what a rule decided.
 type Answer struct {
 	// Reply is the passive reply (被动回复); nil shows the follower nothing (success).
@@ -50,15 +58,18 @@ type Message struct {
 // depends on how many rules could match it, not on how many there are. Only rules whose most specific
 // condition is a pattern are tried one by one.
 type Router struct {
-	rules []Rule
-	index index
+	rules  []Rule
+	index  index
+	prompt bool
 }
 
 // New makes a Router. Earlier rules win over later ones.
 func New(rules []Rule) *Router {
-	r := &Router{rules: slices.Clone(rules), index: newIndex()}
+	r := &Router{rules: slices.Clone(rules), index: newIndex(), prompt: true}
 	for i := range r.rules {
 		r.index.add(i, &r.rules[i].Match)
+		_, prompt := r.rules[i].Handler.(PromptHandler)
+		r.prompt = r.prompt && prompt
 	}
 
 	return r
@@ -66,6 +77,9 @@ func New(rules []Rule) *Router {
 
 // Len returns the number of rules.
 func (r *Router) Len() int { return len(r.rules) }
+
+// Prompt reports whether no rule waits for anything: every handler is a PromptHandler.
+func (r *Router) Prompt() bool { return r.prompt }
 
 // Matching yields the rules that match msg, the first to be asked first.
 func (r *Router) Matching(msg *messagev1.Message) iter.Seq[*Rule] {

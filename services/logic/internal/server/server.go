@@ -4,6 +4,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -42,14 +43,19 @@ type Server struct {
 	outbox  Outbox
 	log     *slog.Logger
 	replies *prometheus.CounterVec
+
+	mu            sync.Mutex
+	conversations map[*conversation]struct{}
+	draining      bool
 }
 
 // New makes a Server that asks rules and hands follow-ups to outbox.
 func New(rules Rules, outbox Outbox, tel *telemetry.Telemetry) *Server {
 	return &Server{
-		rules:  rules,
-		outbox: outbox,
-		log:    tel.Log,
+		rules:         rules,
+		outbox:        outbox,
+		log:           tel.Log,
+		conversations: map[*conversation]struct{}{},
 		replies: telemetry.Register(tel.Metrics, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "logic_replies_total",
 			Help: "Decisions by rule. Outcome failed means that the rule could not answer and the next one was asked.",
@@ -60,6 +66,10 @@ func New(rules Rules, outbox Outbox, tel *telemetry.Telemetry) *Server {
 // Reply answers with the first rule that matches and does not fail; without one the follower is shown
 // nothing. It fails only on a request without message or sender, or when its time is over.
 func (s *Server) Reply(ctx context.Context, req *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
+	return s.reply(ctx, s.rules.Current(), req)
+}
+
+func (s *Server) reply(ctx context.Context, rules *route.Router, req *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
 	msg := req.GetMessage()
 	if msg.GetNotice() != nil {
 		// The rules answer followers, and of a notice nobody is the sender.
@@ -68,7 +78,7 @@ func (s *Server) Reply(ctx context.Context, req *logicv1.ReplyRequest) (*logicv1
 	if err := check(msg); err != nil {
 		return nil, err
 	}
-	for rule := range s.rules.Current().Matching(msg) {
+	for rule := range rules.Matching(msg) {
 		answer, err := rule.Handler.Answer(ctx, msg)
 		if ctx.Err() != nil {
 			return nil, fault.Wrap(fault.Deadline, ctx.Err(), "no time left to answer the message")
