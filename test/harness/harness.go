@@ -54,7 +54,7 @@ func Missing(t testing.TB, what string) {
 	t.Skip("SKIPPED, not tested here: " + what)
 }
 
-var builds sync.Map // package path → *build: every binary is built once per test process.
+var builds sync.Map // folder of the package → *build: every binary is built once per test process.
 
 type build struct {
 	once sync.Once
@@ -65,25 +65,39 @@ type build struct {
 // Build compiles a package of the workspace, such as ./standalone, and returns the binary's path.
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
-	entry, _ := builds.LoadOrStore(pkg, new(build))
+	path, err := compile(Root(t), pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// BuildAlone compiles the program of a module that is not part of the workspace, which dir names from the
+// root, and returns the binary's path. It fails where the module's dependencies cannot be had.
+func BuildAlone(t testing.TB, dir string) (string, error) {
+	t.Helper()
+	return compile(filepath.Join(Root(t), dir), ".", "GOWORK=off")
+}
+
+// compile builds a package from within a folder.
+func compile(dir, pkg string, env ...string) (string, error) {
+	source := filepath.Join(dir, pkg)
+	entry, _ := builds.LoadOrStore(source, new(build))
 	b := entry.(*build) //nolint:forcetypeassert // only builds are stored.
 	b.once.Do(func() {
-		dir, err := os.MkdirTemp("", "wxstack-test-") //nolint:usetesting // the binary serves several tests.
+		out, err := os.MkdirTemp("", "wxstack-test-")
 		if err != nil {
 			b.err = err
 			return
 		}
-		b.path = filepath.Join(dir, filepath.Base(pkg))
+		b.path = filepath.Join(out, filepath.Base(source))
 		cmd := exec.CommandContext(context.Background(), "go", "build", "-o", b.path, pkg) //nolint:gosec // the arguments are the tests' own.
-		cmd.Dir = Root(t)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			b.err = fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)                               //nolint:forbidigo // the build needs the machine's settings.
+		if output, err := cmd.CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("build %s: %w\n%s", source, err, output)
 		}
 	})
-	if b.err != nil {
-		t.Fatal(b.err)
-	}
-	return b.path
+	return b.path, b.err
 }
 
 // RemoveBuilds deletes what Build made. Call it from TestMain after the tests.
@@ -134,6 +148,9 @@ const logTail = 8 << 10
 
 // Output returns everything that the program has written so far.
 func (p *Process) Output() string { return p.output.String() }
+
+// Name returns the name of the program.
+func (p *Process) Name() string { return p.name }
 
 // PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/wxstack/wxstack/simulator"
@@ -49,10 +50,14 @@ func (s *Services) start(t testing.TB, name string, common []string, own ...stri
 }
 
 // WriteAccounts writes the development account and its secrets as an operator would, and returns the
-// path of the accounts file.
-func WriteAccounts(t testing.TB) string {
+// path of the accounts file. More are further lines of the account, such as "encryption: plain".
+func WriteAccounts(t testing.TB, more ...string) string {
 	t.Helper()
 	dir := t.TempDir()
+	var lines strings.Builder
+	for _, line := range more {
+		lines.WriteString("    " + line + "\n")
+	}
 	for name, content := range map[string]string{
 		"callback_token": account.DevelopmentCallbackToken, "aes_key": account.DevelopmentEncodingAESKey,
 		"app_secret": account.DevelopmentAppSecret,
@@ -62,7 +67,7 @@ func WriteAccounts(t testing.TB) string {
     callback_token_file: %[3]s/callback_token
     encoding_aes_key_file: %[3]s/aes_key
     app_secret_file: %[3]s/app_secret
-`, account.DevelopmentAppID, account.DevelopmentOriginalID, dir),
+%[4]s`, account.DevelopmentAppID, account.DevelopmentOriginalID, dir, lines.String()),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
