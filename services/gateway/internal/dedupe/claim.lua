@@ -5,7 +5,10 @@
 -- Returns {state, age in ms, answer}: state 1 won, 2 pending, 3 answered.
 --
 -- The age is what is gone of the record's life, so no clock but this server's is ever asked.
-redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[3])
+local new = redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[3])
+if new and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return {1, 0, ''} -- most messages are delivered once.
+end
 local answer = redis.call('GET', KEYS[1])
 local age = tonumber(ARGV[3]) - redis.call('PTTL', KEYS[1])
 if answer ~= '' then

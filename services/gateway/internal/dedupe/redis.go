@@ -22,16 +22,16 @@ var releaseSource string
 // Redis keeps records for all replicas: the record of a message under wx:{APPID}:msg:KEY and its lease
 // beside it. The hash tag keeps both on one node of a cluster.
 type Redis struct {
-	client  redis.Scripter
+	scripts batcher
 	claim   *redis.Script
 	finish  *redis.Script
 	release *redis.Script
 }
 
 // NewRedis returns a Redis over client, which stays the caller's to close.
-func NewRedis(client redis.Scripter) *Redis {
+func NewRedis(client redis.UniversalClient) *Redis {
 	return &Redis{
-		client:  client,
+		scripts: batcher{client: client},
 		claim:   redis.NewScript(claimSource),
 		finish:  redis.NewScript(finishSource),
 		release: redis.NewScript(releaseSource),
@@ -43,38 +43,55 @@ var errScript = errors.New("unexpected answer of a Redis script")
 
 // Claim is Store's.
 func (r *Redis) Claim(ctx context.Context, key Key, owner string) (Claim, error) {
-	got, err := r.claim.Run(ctx, r.client, key.redis(), owner, Lease.Milliseconds(), Life.Milliseconds()).Slice()
+	answer, err := r.scripts.run(ctx, r.claim, key.redis(), owner, Lease.Milliseconds(), Life.Milliseconds())
 	if err != nil {
 		return Claim{}, fmt.Errorf("claim message %s: %w", key.Message, err)
 	}
+	claim, err := claimOf(answer)
+	if err != nil {
+		return Claim{}, fmt.Errorf("claim message %s: %w", key.Message, err)
+	}
+	return claim, nil
+}
+
+// claimOf reads what the claim script answers.
+func claimOf(answer any) (Claim, error) {
+	got, _ := answer.([]any)
 	if len(got) != 3 {
-		return Claim{}, fmt.Errorf("claim message %s: %w: %d values", key.Message, errScript, len(got))
+		return Claim{}, fmt.Errorf("%w: %T of length %d", errScript, answer, len(got))
 	}
 	state, okState := got[0].(int64)
 	age, okAge := got[1].(int64)
-	answer, okAnswer := got[2].(string)
+	kept, okAnswer := got[2].(string)
 	if !okState || !okAge || !okAnswer {
-		return Claim{}, fmt.Errorf("claim message %s: %w: %T, %T, %T", key.Message, errScript, got[0], got[1], got[2])
+		return Claim{}, fmt.Errorf("%w: %T, %T, %T", errScript, got[0], got[1], got[2])
 	}
 	claim := Claim{State: State(state), Age: time.Duration(age) * time.Millisecond}
 	if claim.State == Answered {
-		claim.Answer = []byte(answer)
+		claim.Answer = []byte(kept)
 	}
 	return claim, nil
 }
 
 // Finish is Store's.
 func (r *Redis) Finish(ctx context.Context, key Key, owner string, answer []byte) ([]byte, error) {
-	kept, err := r.finish.Run(ctx, r.client, key.redis(), owner, answer, Life.Milliseconds()).Text()
+	got, err := r.scripts.run(ctx, r.finish, key.redis(), owner, answer, Life.Milliseconds())
 	if err != nil {
 		return nil, fmt.Errorf("store the answer of message %s: %w", key.Message, err)
 	}
-	return []byte(kept), nil
+	switch kept := got.(type) {
+	case int64:
+		return answer, nil
+	case string:
+		return []byte(kept), nil
+	default:
+		return nil, fmt.Errorf("store the answer of message %s: %w: %T", key.Message, errScript, got)
+	}
 }
 
 // Release is Store's.
 func (r *Redis) Release(ctx context.Context, key Key, owner string) error {
-	if err := r.release.Run(ctx, r.client, key.redis()[1:], owner).Err(); err != nil {
+	if _, err := r.scripts.run(ctx, r.release, key.redis()[1:], owner); err != nil {
 		return fmt.Errorf("release message %s: %w", key.Message, err)
 	}
 	return nil
