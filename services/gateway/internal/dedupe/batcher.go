@@ -8,57 +8,85 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// pipeliner is what every client of go-redis can do.
-type pipeliner interface {
-	redis.Scripter
-	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
-}
-
-// batcher runs scripts. While one pipeline is under way those that are asked for gather, and the next
-// pipeline takes them all, so that under load a round trip serves many messages. A script asked for while
+// batcher runs commands. While one pipeline is under way those that are asked for gather, and the next
+// pipeline takes them all, so that under load a round trip serves many messages. A command asked for while
 // none is under way goes out at once, by its caller.
 //
 // The autopipelining of go-redis does the same, but holds a caller up until the round trip ends, whatever
 // the caller's context says.
 type batcher struct {
-	client pipeliner
+	client redis.UniversalClient
 
 	mu      sync.Mutex
 	sending bool
-	waiting []*command
+	waiting []*waiter
 }
 
-// command is a script that is run once.
+// command is a script with its keys, or without one a plain command in args.
 type command struct {
 	script *redis.Script
 	keys   []string
 	args   []any
+}
+
+// commander is a client or a pipeline.
+type commander interface {
+	redis.Scripter
+	Do(ctx context.Context, args ...any) *redis.Cmd
+}
+
+// send runs the command by on: at once on a client, later on a pipeline.
+func (c command) send(ctx context.Context, on commander) *redis.Cmd {
+	if c.script == nil {
+		return on.Do(ctx, c.args...)
+	}
+	return c.script.EvalSha(ctx, on, c.keys, c.args...)
+}
+
+// unknown reports whether the server asks for the source of a script.
+func unknown(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// waiter is a command whose caller waits.
+type waiter struct {
+	command
+
 	// done is closed when answer and err are there.
 	done   chan struct{}
 	answer any
 	err    error
 }
 
-// run runs a script and returns its answer. When ctx ends before, the script may run nevertheless.
-func (b *batcher) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
-	c := &command{script: script, keys: keys, args: args}
-	b.mu.Lock()
-	if !b.sending {
-		b.sending = true
-		b.mu.Unlock()
-		c.answer, c.err = script.Run(ctx, b.client, keys, args...).Result()
+// run runs a command and returns its answer; redis.Nil is the error of none. When ctx ends before, the
+// command may be run nevertheless.
+func (b *batcher) run(ctx context.Context, c command) (any, error) {
+	w, alone := b.join(c)
+	if alone {
+		answer, err := c.send(ctx, b.client).Result()
+		if unknown(err) {
+			answer, err = c.script.Eval(ctx, b.client, c.keys, c.args...).Result()
+		}
 		b.next()
-		return c.answer, c.err
+		return answer, err
 	}
-	c.done = make(chan struct{})
-	b.waiting = append(b.waiting, c)
-	b.mu.Unlock()
 	select {
-	case <-c.done:
-		return c.answer, c.err
+	case <-w.done:
+		return w.answer, w.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// join puts the command with those that wait, unless it is alone: then its caller has to send it.
+func (b *batcher) join(c command) (w *waiter, alone bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.sending {
+		b.sending = true
+		return nil, true
+	}
+	w = &waiter{command: c, done: make(chan struct{})}
+	b.waiting = append(b.waiting, w)
+	return w, false
 }
 
 // next has what waits sent. The caller has been sending, so nobody else is.
@@ -89,36 +117,38 @@ func (b *batcher) drain() {
 	}
 }
 
-// send runs scripts in one round trip; those that the server doesn't know yet need another one.
-func (b *batcher) send(batch []*command) {
+// send runs commands in one round trip; scripts that the server doesn't know yet need another one.
+func (b *batcher) send(batch []*waiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
-	unknown := b.pipeline(ctx, batch, (*redis.Script).EvalSha)
-	if len(unknown) > 0 {
-		b.pipeline(ctx, unknown, (*redis.Script).Eval)
+	b.pipeline(ctx, batch, command.send)
+	var again []*waiter
+	for _, w := range batch {
+		if unknown(w.err) {
+			again = append(again, w)
+		}
 	}
-	for _, c := range batch {
-		close(c.done)
+	if again != nil {
+		b.pipeline(ctx, again, func(c command, ctx context.Context, on commander) *redis.Cmd {
+			return c.script.Eval(ctx, on, c.keys, c.args...)
+		})
+	}
+	for _, w := range batch {
+		close(w.done)
 	}
 }
 
-// pipeline runs scripts in one round trip and returns those whose source the server asks for.
-func (b *batcher) pipeline(ctx context.Context, batch []*command,
-	eval func(*redis.Script, context.Context, redis.Scripter, []string, ...any) *redis.Cmd,
-) (unknown []*command) {
+// pipeline runs commands in one round trip.
+func (b *batcher) pipeline(ctx context.Context, batch []*waiter, send func(command, context.Context, commander) *redis.Cmd) {
 	answers := make([]*redis.Cmd, len(batch))
-	// What goes wrong stands in each command.
+	// What goes wrong stands in each answer.
 	_, _ = b.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, c := range batch {
-			answers[i] = eval(c.script, ctx, pipe, c.keys, c.args...)
+		for i, w := range batch {
+			answers[i] = send(w.command, ctx, pipe)
 		}
 		return nil
 	})
-	for i, c := range batch {
-		c.answer, c.err = answers[i].Result()
-		if redis.HasErrorPrefix(c.err, "NOSCRIPT") {
-			unknown = append(unknown, c)
-		}
+	for i, w := range batch {
+		w.answer, w.err = answers[i].Result()
 	}
-	return unknown
 }

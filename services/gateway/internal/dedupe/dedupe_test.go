@@ -40,6 +40,8 @@ func suite() map[string]func(t *testing.T, w world) {
 		"take-over":              takeOver,
 		"renewal":                renewal,
 		"release":                release,
+		"release of a renewed":   releaseOfRenewed,
+		"many at once":           manyAtOnce,
 		"keys are apart":         keysAreApart,
 		"an answer without one":  answerOutOfNothing,
 		"the first answer wins":  firstAnswerWins,
@@ -142,6 +144,39 @@ func release(t *testing.T, w world) {
 		t.Fatal(err)
 	}
 	state(t, w, "b", dedupe.Won)
+}
+
+func releaseOfRenewed(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	state(t, w, "a", dedupe.Won)
+	if err := w.Release(t.Context(), message, "a"); err != nil {
+		t.Fatal(err)
+	}
+	got := claim(t, w, message, "b")
+	if got.State != dedupe.Won {
+		t.Errorf("state %d", got.State)
+	}
+	state(t, w, "a", dedupe.Pending)
+}
+
+// manyAtOnce takes many messages through their lives side by side, each on its own.
+func manyAtOnce(t *testing.T, w world) {
+	var lives sync.WaitGroup
+	for i := range 30 {
+		lives.Go(func() {
+			key, answer := dedupe.Key{AppID: "wx1", Message: strconv.Itoa(i)}, []byte("answer "+strconv.Itoa(i))
+			if got, err := w.Claim(t.Context(), key, "a"); err != nil || got.State != dedupe.Won {
+				t.Errorf("claim: state %d, %v", got.State, err)
+			}
+			if kept, err := w.Finish(t.Context(), key, "a", answer); err != nil || string(kept) != string(answer) {
+				t.Errorf("finish: %q, %v", kept, err)
+			}
+			if got, err := w.Claim(t.Context(), key, "b"); err != nil || string(got.Answer) != string(answer) {
+				t.Errorf("repeat: %q, %v", got.Answer, err)
+			}
+		})
+	}
+	lives.Wait()
 }
 
 func releaseOfAnothers(t *testing.T, w world) {
@@ -269,6 +304,53 @@ func TestWindowDoesNotWaitForAFrozenRedis(t *testing.T) {
 	}
 }
 
+// TestABatchedCommandEndsWithItsCaller: the first command hangs in a frozen Redis, the second waits behind it.
+func TestABatchedCommandEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	addr, server := startRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
+	defer client.Close()
+	store := dedupe.NewRedis(client)
+	if _, err := store.Claim(t.Context(), message, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	hanging, release := context.WithTimeout(t.Context(), time.Second)
+	defer release()
+	first := make(chan error, 1)
+	go func() { _, err := store.Claim(hanging, message, "a"); first <- err }()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Claim(ended, message, "b"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestScriptsAreLoadedAgain: a Redis that was restarted knows no scripts.
+func TestScriptsAreLoadedAgain(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	client := connect(t, server.Addr())
+	w := world{Store: dedupe.NewRedis(client)}
+	for range 2 {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		manyAtOnce(t, w)
+	}
+}
+
 // age lets time pass for every key of a real Redis, whose clock nobody can turn.
 func age(t *testing.T, client *redis.Client, d time.Duration) {
 	t.Helper()
@@ -295,10 +377,15 @@ func TestRedisKeysCarryTheHashTag(t *testing.T) {
 	server := miniredis.RunT(t)
 	w := world{Store: dedupe.NewRedis(connect(t, server.Addr()))}
 	state(t, w, "a", dedupe.Won)
+	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1"}, server.Keys()); diff != "" {
+		t.Error(diff)
+	}
+	state(t, w, "a", dedupe.Won) // renewed
 	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1", "wx:{wx1}:msg:m1:lease"}, server.Keys()); diff != "" {
 		t.Error(diff)
 	}
 	finish(t, w, "a", "answer")
+	server.FastForward(dedupe.Lease)
 	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1"}, server.Keys()); diff != "" {
 		t.Error(diff)
 	}

@@ -19,31 +19,46 @@ var finishSource string
 //go:embed release.lua
 var releaseSource string
 
-// Redis keeps records for all replicas: the record of a message under wx:{APPID}:msg:KEY and its lease
-// beside it. The hash tag keeps both on one node of a cluster.
+// Redis keeps records for all replicas. The record of a message, under wx:{APPID}:msg:KEY, holds "?" and
+// the name of who claimed it first, which gives that one the first lease, and then "=" and the answer. A
+// lease that was renewed or taken over stands beside it. The hash tag keeps both on one node of a cluster.
+//
+// Most messages are claimed once and answered soon. They cost one SET, which is a quarter of what a script
+// costs the server, and one script.
 type Redis struct {
-	scripts batcher
-	claim   *redis.Script
-	finish  *redis.Script
-	release *redis.Script
+	commands batcher
+	claim    *redis.Script
+	finish   *redis.Script
+	release  *redis.Script
 }
 
 // NewRedis returns a Redis over client, which stays the caller's to close.
 func NewRedis(client redis.UniversalClient) *Redis {
 	return &Redis{
-		scripts: batcher{client: client},
-		claim:   redis.NewScript(claimSource),
-		finish:  redis.NewScript(finishSource),
-		release: redis.NewScript(releaseSource),
+		commands: batcher{client: client},
+		claim:    redis.NewScript(claimSource),
+		finish:   redis.NewScript(finishSource),
+		release:  redis.NewScript(releaseSource),
 	}
 }
+
+// pendingMark begins a record without an answer, as the scripts know it.
+const pendingMark = "?"
 
 // errScript says that a script answered what it never answers: somebody changed it or the server.
 var errScript = errors.New("unexpected answer of a Redis script")
 
 // Claim is Store's.
 func (r *Redis) Claim(ctx context.Context, key Key, owner string) (Claim, error) {
-	answer, err := r.scripts.run(ctx, r.claim, key.redis(), owner, Lease.Milliseconds(), Life.Milliseconds())
+	keys := key.redis()
+	_, err := r.commands.run(ctx, command{args: []any{"SET", keys[0], pendingMark + owner, "NX", "PX", Life.Milliseconds()}})
+	if err == nil {
+		return Claim{State: Won}, nil
+	}
+	var answer any
+	if errors.Is(err, redis.Nil) { // the record is there already.
+		answer, err = r.commands.run(ctx, command{script: r.claim, keys: keys, args: []any{owner, Lease.Milliseconds(), Life.Milliseconds()}})
+	}
 	if err != nil {
 		return Claim{}, fmt.Errorf("claim message %s: %w", key.Message, err)
 	}
@@ -74,8 +89,8 @@ func claimOf(answer any) (Claim, error) {
 }
 
 // Finish is Store's.
-func (r *Redis) Finish(ctx context.Context, key Key, owner string, answer []byte) ([]byte, error) {
-	got, err := r.scripts.run(ctx, r.finish, key.redis(), owner, answer, Life.Milliseconds())
+func (r *Redis) Finish(ctx context.Context, key Key, _ string, answer []byte) ([]byte, error) {
+	got, err := r.commands.run(ctx, command{script: r.finish, keys: key.redis()[:1], args: []any{answer, Life.Milliseconds()}})
 	if err != nil {
 		return nil, fmt.Errorf("store the answer of message %s: %w", key.Message, err)
 	}
@@ -91,7 +106,7 @@ func (r *Redis) Finish(ctx context.Context, key Key, owner string, answer []byte
 
 // Release is Store's.
 func (r *Redis) Release(ctx context.Context, key Key, owner string) error {
-	if _, err := r.scripts.run(ctx, r.release, key.redis()[1:], owner); err != nil {
+	if _, err := r.commands.run(ctx, command{script: r.release, keys: key.redis(), args: []any{owner}}); err != nil {
 		return fmt.Errorf("release message %s: %w", key.Message, err)
 	}
 	return nil

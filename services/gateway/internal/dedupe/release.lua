@@ -1,8 +1,10 @@
--- Ends the owner's lease.
--- KEYS[1] lease
+-- Ends the owner's lease, also the one that began with the record.
+-- KEYS[1] record   KEYS[2] lease
 -- ARGV[1] owner
--- Returns 1 if the owner held it, else 0.
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
+if redis.call('GET', KEYS[2]) == ARGV[1] then
+  redis.call('DEL', KEYS[2])
 end
-return 0
+if redis.call('GET', KEYS[1]) == '?' .. ARGV[1] then
+  redis.call('SET', KEYS[1], '?', 'KEEPTTL')
+end
+return 1
