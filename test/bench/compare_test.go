@@ -213,7 +213,7 @@ func (l load) measure(b *testing.B, s subject) sample {
 	return got
 }
 
-// profile takes profiles of our services for a second, if they are wanted.
+// profile takes profiles of our services for some seconds, if they are wanted.
 func (s system) profile(b *testing.B) *sync.WaitGroup {
 	b.Helper()
 	var taken sync.WaitGroup
@@ -222,7 +222,7 @@ func (s system) profile(b *testing.B) *sync.WaitGroup {
 	}
 	for name, addr := range s.debug {
 		taken.Go(func() {
-			response, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=1") //nolint:noctx // loopback.
+			response, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=4") //nolint:noctx // loopback.
 			if err != nil {
 				b.Error(err)
 				return

@@ -27,16 +27,19 @@ type node struct {
 func (f Format) render(nodes []node) []byte {
 	root := node{name: rootName, children: nodes}
 	if f == JSON {
-		return root.appendJSON(nil)
+		return root.appendJSON(make([]byte, 0, usualLength))
 	}
 
-	return root.appendXML(nil)
+	return root.appendXML(make([]byte, 0, usualLength))
 }
+
+// usualLength is what most replies stay within, in bytes: the frame and a few lines.
+const usualLength = 640
 
 // appendXML writes strings as CDATA, in which line breaks and links need no
 // escaping, as in WeChat's own examples.
 func (n node) appendXML(b []byte) []byte {
-	b = append(b, "<"+n.name+">"...)
+	b = append(append(append(b, '<'), n.name...), '>')
 	switch {
 	case n.children != nil:
 		for _, child := range n.children {
@@ -49,10 +52,12 @@ func (n node) appendXML(b []byte) []byte {
 		b = append(b, n.text...)
 	default:
 		// "]]>" would end the section, so a second one begins in its midst.
-		b = append(b, cdataStart+strings.ReplaceAll(n.text, "]]>", "]]]]>"+cdataStart+">")+"]]>"...)
+		b = append(b, cdataStart...)
+		b = append(b, strings.ReplaceAll(n.text, "]]>", "]]]]>"+cdataStart+">")...)
+		b = append(b, "]]>"...)
 	}
 
-	return append(b, "</"+n.name+">"...)
+	return append(append(append(b, "</"...), n.name...), '>')
 }
 
 // appendJSON writes the value, without the name.

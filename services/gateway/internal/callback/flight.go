@@ -288,7 +288,7 @@ func (g *flights) pickUp(ctx context.Context, f *flight) (landing, bool) {
 
 // read makes logic's answer one for WeChat.
 func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing {
-	log := g.log.With("app_id", f.key.AppID, "message_key", f.key.Message, "rule", got.Rule)
+	log := messageLog{g.log, f.key}
 	switch {
 	case got.Err != nil:
 		log.ErrorContext(ctx, "logic failed, the follower was shown nothing", "error", got.Err)
@@ -296,19 +296,19 @@ func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing 
 	case got.Reply == nil:
 		return success(outcomeAcknowledged)
 	case !f.in.Answerable():
-		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Name())
+		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Name(), "rule", got.Rule)
 		return success(outcomeUnanswerable)
 	}
 	reply, rest := late.Split(got.Reply, f.policy.Policy)
 	body, err := message.Render(reply, f.in, time.Now().Unix())
 	if err != nil {
-		log.ErrorContext(ctx, "invalid reply, the follower was shown nothing", "error", err)
+		log.ErrorContext(ctx, "invalid reply, the follower was shown nothing", "rule", got.Rule, "error", err)
 		return success(outcomeInvalidReply)
 	}
 	if len(rest) > 0 {
 		parts, err := late.Encode(rest, f.in, f.policy.Policy, time.Now())
 		if err != nil {
-			log.ErrorContext(ctx, "the rest of a long reply is lost", "error", err)
+			log.ErrorContext(ctx, "the rest of a long reply is lost", "rule", got.Rule, "error", err)
 		} else {
 			g.late.Adopt(ctx, f.job(parts), f.in, nil)
 		}

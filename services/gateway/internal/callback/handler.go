@@ -169,21 +169,20 @@ func appIDOf(a *accounts.Account) string {
 // is the same in all modes, and the same request may come again. It names no account; whose it is shows in
 // whose Token it was signed with.
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request, to destination) {
-	query := r.URL.Query()
-	c := credentialsOf(query)
+	c := credentialsOf(r.URL.RawQuery)
 	a, ok := to.signer(c)
 	if !ok {
 		h.refuse(w, r, a, kindVerification, wrongSignature(a))
 		return
 	}
 	h.metrics.count(a.AppID, kindVerification, outcomeVerified)
-	write(w, http.StatusOK, textType, []byte(query.Get("echostr")))
+	write(w, http.StatusOK, textType, []byte(r.URL.Query().Get("echostr")))
 }
 
 // push answers a message or an event.
 func (h *Handler) push(w http.ResponseWriter, r *http.Request, to destination) {
 	arrived := time.Now()
-	c := credentialsOf(r.URL.Query())
+	c := credentialsOf(r.URL.RawQuery)
 	p, err := h.read(w, r, to, c, arrived)
 	a := p.account
 	if refused, ok := errors.AsType[*refusal](err); ok {

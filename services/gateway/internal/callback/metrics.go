@@ -1,6 +1,8 @@
 package callback
 
 import (
+	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +13,8 @@ import (
 
 // metrics are the counters of the way in.
 type metrics struct {
-	callbacks         *prometheus.CounterVec
-	duration          *prometheus.HistogramVec
+	callbacks         handles[callbackLabels, prometheus.Counter]
+	durations         handles[string, prometheus.Observer]
 	duplicates        *prometheus.CounterVec
 	signatureFailures *prometheus.CounterVec
 	replyTimeouts     *prometheus.CounterVec
@@ -22,15 +24,21 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return telemetry.Register(registry, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
 	}
+	callbacks := counter("gateway_callbacks_total",
+		"Requests at the callback URL by the kind of what they brought and how they ended.", "app_id", "kind", "outcome")
+	durations := telemetry.Register(registry, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gateway_callback_duration_seconds",
+		Help: "Time from the arrival of an authentic delivery to its end.",
+		// WeChat's 5 s stands among the bounds, and our own 6 s after it.
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 4, 5, 6, 10},
+	}, []string{"app_id"}))
 	return &metrics{
-		callbacks: counter("gateway_callbacks_total",
-			"Requests at the callback URL by the kind of what they brought and how they ended.", "app_id", "kind", "outcome"),
-		duration: telemetry.Register(registry, prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_callback_duration_seconds",
-			Help: "Time from the arrival of an authentic delivery to its end.",
-			// WeChat's 5 s stands among the bounds, and our own 6 s after it.
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 4, 5, 6, 10},
-		}, []string{"app_id"})),
+		callbacks: handles[callbackLabels, prometheus.Counter]{resolve: func(l callbackLabels) prometheus.Counter {
+			return callbacks.WithLabelValues(l.appID, l.kind, string(l.outcome))
+		}},
+		durations: handles[string, prometheus.Observer]{resolve: func(appID string) prometheus.Observer {
+			return durations.WithLabelValues(appID)
+		}},
 		duplicates: counter("gateway_duplicates_total",
 			"Deliveries of a message that was known already.", "app_id"),
 		signatureFailures: counter("gateway_signature_failures_total",
@@ -42,13 +50,44 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 
 // count counts a request.
 func (m *metrics) count(appID, kind string, o outcome) {
-	m.callbacks.WithLabelValues(appID, kind, string(o)).Inc()
+	m.callbacks.of(callbackLabels{appID, kind, o}).Inc()
 }
 
 // observe counts an authentic delivery with its duration.
 func (m *metrics) observe(appID, kind string, o outcome, took time.Duration) {
 	m.count(appID, kind, o)
-	m.duration.WithLabelValues(appID).Observe(took.Seconds())
+	m.durations.of(appID).Observe(took.Seconds())
+}
+
+// callbackLabels are the labels of gateway_callbacks_total.
+type callbackLabels struct {
+	appID, kind string
+	outcome     outcome
+}
+
+// handles keeps the metrics of a vector by their labels, which spares every message the vector's own way
+// to find them. It only ever grows, so labels must be few: those of accounts come from the configuration.
+type handles[L comparable, M any] struct {
+	resolve func(L) M
+	// known is never changed, only replaced.
+	known atomic.Pointer[map[L]M]
+}
+
+// of returns the metric with the labels.
+func (h *handles[L, M]) of(labels L) M {
+	for {
+		known := h.known.Load()
+		if known != nil {
+			if metric, ok := (*known)[labels]; ok {
+				return metric
+			}
+		}
+		more := map[L]M{labels: h.resolve(labels)}
+		if known != nil {
+			maps.Copy(more, *known)
+		}
+		h.known.CompareAndSwap(known, &more)
+	}
 }
 
 // The kinds that aren't types of messages.

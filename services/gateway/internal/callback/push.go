@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
@@ -25,14 +26,58 @@ type credentials struct {
 	encrypted bool
 }
 
-func credentialsOf(query url.Values) credentials {
-	return credentials{
-		signature:    query.Get("signature"),
-		msgSignature: query.Get("msg_signature"),
-		timestamp:    query.Get("timestamp"),
-		nonce:        query.Get("nonce"),
-		encrypted:    query.Get("encrypt_type") == "aes",
+// credentialsOf reads them from a query. It does what net/url does, the first of several values, and
+// without a map of all that the query holds.
+func credentialsOf(query string) credentials {
+	var c credentials
+	var encryption string
+	var seen [5]bool
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, ok := unescape(pair)
+		if !ok {
+			continue
+		}
+		var field *string
+		var index int
+		switch name {
+		case "signature":
+			field, index = &c.signature, 0
+		case "msg_signature":
+			field, index = &c.msgSignature, 1
+		case "timestamp":
+			field, index = &c.timestamp, 2
+		case "nonce":
+			field, index = &c.nonce, 3
+		case "encrypt_type":
+			field, index = &encryption, 4
+		default:
+			continue
+		}
+		if !seen[index] {
+			*field, seen[index] = value, true
+		}
 	}
+	c.encrypted = encryption == "aes"
+	return c
+}
+
+// unescape splits a pair of a query; ok is false if net/url would drop it.
+func unescape(pair string) (name, value string, ok bool) {
+	if strings.Contains(pair, ";") {
+		return "", "", false
+	}
+	name, value, _ = strings.Cut(pair, "=")
+	if !strings.ContainsAny(pair, "%+") {
+		return name, value, true
+	}
+	name, err := url.QueryUnescape(name)
+	if err != nil {
+		return "", "", false
+	}
+	value, err = url.QueryUnescape(value)
+	return name, value, err == nil
 }
 
 // refusal says that a request is not WeChat's, or not as the account is configured.

@@ -16,7 +16,7 @@ const (
 	// lineCount is how many lines are open at once. The balancer chooses a replica of logic for each, so
 	// more than one spreads the work and leaves another when one breaks; each more makes the messages on
 	// all of them shorter.
-	lineCount = 1
+	lineCount = 2
 	// lineLife is how long a line takes questions. It ends well before the 30 s after which logic's server
 	// ends connections, and makes sure that a new replica gets work soon.
 	lineLife = 10 * time.Second
