@@ -10,6 +10,7 @@ MODULE_DIRS = $(shell go list -m -f '{{.Dir}}')
 MODULE_PATTERNS = $(addsuffix /...,$(MODULE_DIRS))
 COMPOSE ?= docker compose
 FUZZTIME ?= 20s
+ROUNDS ?= 3
 
 # The race detector needs a C compiler.
 ifeq ($(shell command -v $$(go env CC 2>/dev/null) 2>/dev/null),)
@@ -53,8 +54,8 @@ fuzz: ## every fuzz target for FUZZTIME (20s) each
 	tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## measure the real processes: start, memory, a message's way; no test asserts on it
-	go test -run '^$$' -bench . -benchtime 3s ./test/bench
+bench: ## measure the real processes: start, memory, a message's way, also against a peer; ROUNDS=7 to quote a figure
+	go test ./test/bench -run '^$$' -bench . -benchtime 3s -timeout 30m -rounds=$(ROUNDS)
 
 .PHONY: race-notice
 race-notice:

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -222,7 +223,7 @@ func (s system) profile(b *testing.B) *sync.WaitGroup {
 	}
 	for name, addr := range s.debug {
 		taken.Go(func() {
-			response, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=4") //nolint:noctx // loopback.
+			response, err := http.Get("http://" + addr + "/debug/pprof/profile?seconds=4")
 			if err != nil {
 				b.Error(err)
 				return
@@ -254,7 +255,7 @@ func usage(b *testing.B, processes []*harness.Process) map[string]time.Duration 
 		}
 		// The name of the program stands in brackets and may hold anything; utime and stime are the 12th and
 		// 13th field after it.
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		for _, field := range fields[11:13] {
 			ticks, err := strconv.Atoi(field)
 			if err != nil {

@@ -151,7 +151,7 @@ const answerTimeout = 10 * time.Second
 
 // work delivers on one connection what next gives it.
 func (t *traffic) work(addr string, next func() (int, bool), took latencies) error {
-	conn, err := net.Dial("tcp", addr) //nolint:noctx // loopback.
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func compile(dir, pkg string, env ...string) (string, error) {
 		}
 		b.path = filepath.Join(out, filepath.Base(source))
 		cmd := exec.CommandContext(context.Background(), "go", "build", "-o", b.path, pkg) //nolint:gosec // the arguments are the tests' own.
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)                               //nolint:forbidigo // the build needs the machine's settings.
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 		if output, err := cmd.CombinedOutput(); err != nil {
 			b.err = fmt.Errorf("build %s: %w\n%s", source, err, output)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,14 +21,11 @@ import (
 )
 
 // converser is a logic service whose test answers: each call of Converse hands its messages to the test.
+// Calls of Reply it answers itself, and says so.
 type converser struct {
 	logicv1.UnimplementedLogicServiceServer
 
 	calls chan *heard
-	// unary counts the calls of Reply; refuse makes them fail.
-	mu     sync.Mutex
-	unary  int
-	refuse error
 }
 
 // heard is one call of Converse as its test sees it.
@@ -68,16 +64,7 @@ func (c *converser) Converse(stream grpc.BidiStreamingServer[logicv1.ConverseReq
 }
 
 func (c *converser) Reply(_ context.Context, in *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.unary++
-	return textReply("unary " + in.GetMessageKey()), c.refuse
-}
-
-func (c *converser) unaries() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.unary
+	return textReply("unary " + in.GetMessageKey()), nil
 }
 
 func textReply(content string) *logicv1.ReplyResponse {
