@@ -92,9 +92,10 @@ type sample struct {
 // chainOf is the stack's own way of a message, on a redis-server of its own.
 func chainOf(name, gateway, logic string) subject {
 	return subject{name: name, start: func(b *testing.B, safe bool) system {
-		encryption := "encryption: plain"
+		served := account.Development()
+		served.Encryption = account.EncryptionPlain
 		if safe {
-			encryption = "encryption: safe"
+			served.Encryption = account.EncryptionSafe
 		}
 		redisURL, redis := harness.Redis(b)
 		s := system{addr: harness.FreeAddr(b), path: "/wx/" + account.DevelopmentAppID, processes: []*harness.Process{redis}, debug: map[string]string{}}
@@ -110,7 +111,7 @@ func chainOf(name, gateway, logic string) subject {
 		}
 		run(logic, "LOGIC_LISTEN_ADDR="+logicAddr)
 		run(gateway, "GATEWAY_LISTEN_ADDR="+s.addr, "LOGIC_ADDR="+logicAddr, "REDIS_URL="+redisURL,
-			"WX_ACCOUNTS_FILE="+harness.WriteAccounts(b, encryption))
+			"WX_ACCOUNTS_FILE="+harness.WriteAccounts(b, served))
 		return s
 	}}
 }

@@ -240,10 +240,16 @@ func Eventually(t testing.TB, what string, check func() error) {
 // Redis starts a real redis-server for the test and returns its URL.
 func Redis(t testing.TB) (url string, server *Process) {
 	t.Helper()
-	Require(t, "redis-server", "apt-get install redis-server")
 	addr := FreeAddr(t)
+	return "redis://" + addr, RedisAt(t, addr)
+}
+
+// RedisAt starts an empty redis-server on an address, also one where another has just died.
+func RedisAt(t testing.TB, addr string) *Process {
+	t.Helper()
+	Require(t, "redis-server", "apt-get install redis-server")
 	_, port, _ := net.SplitHostPort(addr)
-	server = Start(t, "redis-server", nil, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
+	server := Start(t, "redis-server", nil, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
 	Eventually(t, "redis-server listens", func() error {
 		var d net.Dialer
 		conn, err := d.DialContext(t.Context(), "tcp", addr)
@@ -252,7 +258,7 @@ func Redis(t testing.TB) (url string, server *Process) {
 		}
 		return conn.Close()
 	})
-	return "redis://" + addr, server
+	return server
 }
 
 // Buffer collects output from several goroutines.

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,29 +50,31 @@ func (s *Services) start(t testing.TB, name string, common []string, own ...stri
 	s.Processes[name] = process
 }
 
-// WriteAccounts writes the development account and its secrets as an operator would, and returns the
-// path of the accounts file. More are further lines of the account, such as "encryption: plain".
-func WriteAccounts(t testing.TB, more ...string) string {
+// WriteAccounts writes accounts as an operator would, each with the development account's secrets, and
+// returns the path of the accounts file. Without any it is the development account alone.
+func WriteAccounts(t testing.TB, accounts ...account.Account) string {
 	t.Helper()
-	dir := t.TempDir()
-	var lines strings.Builder
-	for _, line := range more {
-		lines.WriteString("    " + line + "\n")
+	if len(accounts) == 0 {
+		accounts = []account.Account{account.Development()}
 	}
-	for name, content := range map[string]string{
-		"callback_token": account.DevelopmentCallbackToken, "aes_key": account.DevelopmentEncodingAESKey,
-		"app_secret": account.DevelopmentAppSecret,
-		"accounts.yaml": fmt.Sprintf(`accounts:
-  - app_id: %s
-    original_id: %s
-    callback_token_file: %[3]s/callback_token
-    encoding_aes_key_file: %[3]s/aes_key
-    app_secret_file: %[3]s/app_secret
-%[4]s`, account.DevelopmentAppID, account.DevelopmentOriginalID, dir, lines.String()),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return path
 	}
-	return filepath.Join(dir, "accounts.yaml")
+	token := write("callback_token", account.DevelopmentCallbackToken)
+	key := write("aes_key", account.DevelopmentEncodingAESKey)
+	secret := write("app_secret", account.DevelopmentAppSecret)
+	var list strings.Builder
+	list.WriteString("accounts:\n")
+	for _, a := range accounts {
+		fmt.Fprintf(&list, "  - {app_id: %s, original_id: %s, encryption: %s, late_answer: {policy: %s}, "+
+			"callback_token_file: %s, encoding_aes_key_file: %s, app_secret_file: %s}\n",
+			a.AppID, a.OriginalID, cmp.Or(a.Encryption, account.EncryptionCompatible),
+			cmp.Or(a.LateAnswer.Policy, account.LateAnswerCustomerService), token, key, secret)
+	}
+	return write("accounts.yaml", list.String())
 }

@@ -1,0 +1,59 @@
+package harness
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// Replica is one process of a service that keeps its ports when it is stopped and started again.
+type Replica struct {
+	*Process
+
+	// Addr is where the service listens, DebugURL the base of its debug listener.
+	Addr     string
+	DebugURL string
+
+	bin string
+	env []string
+}
+
+// StartGateways starts so many gateways and waits until all are ready. The environment is what they
+// have in common.
+func StartGateways(t testing.TB, count int, env ...string) []*Replica {
+	t.Helper()
+	bin := Build(t, "./services/gateway/cmd/gateway")
+	gateways := make([]*Replica, count)
+	for i := range gateways {
+		addr, debug := FreeAddr(t), FreeAddr(t)
+		own := []string{"GATEWAY_LISTEN_ADDR=" + addr, "DEBUG_LISTEN_ADDR=" + debug}
+		gateways[i] = &Replica{Addr: addr, DebugURL: "http://" + debug, bin: bin, env: slices.Concat(env, own)}
+		gateways[i].Start(t)
+	}
+	for _, g := range gateways {
+		g.WaitReady(t)
+	}
+	return gateways
+}
+
+// Start runs the process, again after Stop, and doesn't wait until it is ready.
+func (r *Replica) Start(t testing.TB) {
+	t.Helper()
+	r.Process = Start(t, r.bin, r.env)
+}
+
+// WaitReady waits until the process is ready.
+func (r *Replica) WaitReady(t testing.TB) {
+	t.Helper()
+	r.WaitHTTP(t, r.DebugURL+"/readyz")
+}
+
+// Stop ends the process with a signal and waits for its end. A SIGTERM lets it finish what it does.
+func (r *Replica) Stop(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	r.Signal(t, sig)
+	err := r.Wait(t)
+	if sig == syscall.SIGTERM && err != nil {
+		t.Errorf("%s at %s ended with %v", r.name, r.Addr, err)
+	}
+}
