@@ -22,6 +22,9 @@ endif
 # The chaos tests have the machine to themselves: beside others their replicas would stall and take each other for dead.
 E2E = go test -count=1 -timeout=15m $$(go list ./test/... | grep -v /test/chaos) + go test -count=1 ./test/chaos
 
+# A module outside go.work, with a go.work of its own: what others' SDKs require must not choose the versions of ours.
+INTEROP = go test -C test/interop ./...
+
 ##@ Run
 .PHONY: run
 run: ## everything in one process, with an embedded Redis and the simulator as WeChat
@@ -42,11 +45,11 @@ images: ## build the images; without a registry the base images are made from De
 ##@ Test
 .PHONY: test
 test: tools/bin/testcount race-notice images-if-engine ## every test: unit (-race), real Redis, end to end; ends with the counts
-	testcount go test $(RACE) $$(go list work | grep -v '/wxstack/test/') + $(E2E)
+	testcount go test $(RACE) $$(go list work | grep -v '/wxstack/test/') + $(INTEROP) + $(E2E)
 
 .PHONY: unit
 unit: tools/bin/testcount race-notice ## the tests without the end-to-end ones
-	testcount go test $(RACE) $$(go list work | grep -v '/wxstack/test/')
+	testcount go test $(RACE) $$(go list work | grep -v '/wxstack/test/') + $(INTEROP)
 
 .PHONY: e2e
 e2e: tools/bin/testcount images-if-engine ## the end-to-end tests: standalone with a browser, and compose where an engine answers
@@ -80,6 +83,7 @@ verify: tools ## everything that CI checks besides the tests
 .PHONY: lint
 lint: tools/bin/golangci-lint ## golangci-lint over every module
 	golangci-lint run $(MODULE_PATTERNS)
+	cd test/interop && golangci-lint run ./...
 
 ##@ Write
 .PHONY: fmt
@@ -102,7 +106,7 @@ docs: ## regenerate docs/metrics.md and the README's screenshot
 .PHONY: tidy
 tidy: ## go mod tidy in every module, and equal versions in all of them
 	go work sync
-	for dir in $(MODULE_DIRS); do (cd "$$dir" && GOWORK=off go mod tidy); done
+	for dir in $(MODULE_DIRS) test/interop; do (cd "$$dir" && GOWORK=off go mod tidy); done
 
 ##@ Tools
 .PHONY: tools

@@ -110,6 +110,9 @@ haproxy_configs() {
 	haproxy -c -q -f "$W/haproxy.cfg"
 }
 
+# The module outside go.work has a go.work of its own.
+interop() (cd test/interop && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... && golangci-lint run ./...)
+
 tools_tests() (export GOWORK=off && go -C tools/testcount vet ./... && go -C tools/testcount test ./...)
 
 check "gofmt" formatted
@@ -122,6 +125,7 @@ check "equal versions" equal_versions
 check "each module alone: tidy, build, vet" alone
 check "go work sync" synced
 check "golangci-lint" lint
+check "test/interop: tidy, vet, lint" interop
 check "compose" compose_development
 check "compose, production" compose_production
 check "compose, production elsewhere" compose_production_elsewhere

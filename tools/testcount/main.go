@@ -88,6 +88,16 @@ func split(args []string) [][]string {
 	return commands
 }
 
+// withJSON returns the arguments of go with -json added. A folder to run in (-C) has to stay in front.
+func withJSON(args []string) []string {
+	folder := 0
+	if len(args) > 1 && args[0] == "-C" {
+		folder = 2
+	}
+
+	return slices.Concat([]string{"test"}, args[:folder], []string{"-json"}, args[folder:])
+}
+
 // execute runs one `go test` command with -json added and feeds its events to tally.
 func execute(ctx context.Context, command []string, tally *tally, errOut io.Writer) error {
 	const words = 2 // "go test"
@@ -95,7 +105,7 @@ func execute(ctx context.Context, command []string, tally *tally, errOut io.Writ
 		return fmt.Errorf("not a go test command: %s", strings.Join(command, " "))
 	}
 
-	args := append([]string{"test", "-json"}, command[words:]...)
+	args := withJSON(command[words:])
 	cmd := exec.CommandContext(ctx, command[0], args...)
 	cmd.Stderr = errOut
 	// An interrupt reaches the tests first, so that they can end the processes they started.

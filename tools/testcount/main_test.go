@@ -20,6 +20,21 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestWithJSON(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]string{
+		"./...":               "test -json ./...",
+		"-C dir -race ./...":  "test -C dir -json -race ./...",
+		"-run -C ./... -C no": "test -json -run -C ./... -C no",
+	}
+	for args, want := range tests {
+		if got := strings.Join(withJSON(strings.Fields(args)), " "); got != want {
+			t.Errorf("withJSON(%s) = %s, want %s", args, got, want)
+		}
+	}
+}
+
 func TestTally(t *testing.T) {
 	t.Parallel()
 
