@@ -22,8 +22,9 @@ func TestGatewaysThatAreKilledLoseNothing(t *testing.T) {
 		skip  string
 	}{
 		"every three seconds": {pause: 3 * time.Second},
-		// Four deaths within one delivery use up the edge's retries, which ends the delivery early with a 502.
-		"every second": {time.Second, "SKIPPED: needs more than the 3 retries of deploy/haproxy"},
+		// Four deaths within one delivery use up the edge's retries, which ends the delivery early with a 502. And a
+		// replica that dies just after it took over, shortly before the budget ends, leaves no time for a third.
+		"every second": {time.Second, "SKIPPED: needs more than the 3 retries of deploy/haproxy (10 do), and a lease of 1 s instead of 2 s"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestARedisThatComesBackEmptyLosesNothing(t *testing.T) {
 	w := newWorld(t)
 	pushes := mix{delays: passive, each: perDelay}.pushes()
 	l := w.send(pushes, 12*time.Second)
-	var outages []outage
+	var outages []outage // from the death of Redis until all replicas use it again
 	for _, wait := range []time.Duration{2 * time.Second, 5 * time.Second} {
 		time.Sleep(wait) // the load's pace
 		o := outage{began: time.Now()}
@@ -125,8 +126,30 @@ func TestWithoutRedisNobodySeesANotice(t *testing.T) {
 	w.expectSilence(pushes, l.results)
 }
 
-// outage is the time from the death of Redis until all replicas use it again.
-type outage struct{ began, ended time.Time }
+// A pause of Redis that is shorter than the lease makes nobody ask again: who waits for another replica's
+// answer knows that it was being worked on a moment ago.
+func TestAPauseOfRedisMakesNobodyAskAgain(t *testing.T) {
+	t.Parallel()
+	t.Skip("SKIPPED: after one time-out of 300 ms a replica takes over whatever it was waiting for")
+	w := newWorld(t)
+	pushes := mix{delays: []time.Duration{7 * time.Second}, each: 100}.pushes()
+	l := w.send(pushes, 100*time.Millisecond)
+	time.Sleep(simulator.DefaultTimeout + time.Second) // the second deliveries wait, most on other replicas
+	w.redis.Signal(t, syscall.SIGSTOP)
+	time.Sleep(500 * time.Millisecond)
+	w.redis.Signal(t, syscall.SIGCONT)
+	<-l.done
+	w.expectEachAnsweredOnce(pushes, l.results)
+	again := 0
+	for _, questions := range w.logic.asked() {
+		for _, q := range questions {
+			again += len(q.asks) - 1
+		}
+	}
+	if again > 0 {
+		t.Errorf("logic was asked %d times again for %d messages", again, len(pushes))
+	}
+}
 
 // touches reports whether a message was in flight meanwhile.
 func (o outage) touches(result simulator.PushResult) bool {

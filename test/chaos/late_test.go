@@ -117,6 +117,9 @@ func TestLateAnswersSurviveARestart(t *testing.T) {
 			for _, g := range w.gateways {
 				g.Start(t)
 			}
+			for _, g := range w.gateways {
+				g.WaitReady(t)
+			}
 			w.expectSentLater(pushes, l.results)
 			w.stopGateways(syscall.SIGTERM)
 			w.expectOneLateLine(pushes)

@@ -14,8 +14,9 @@ type Replica struct {
 	Addr     string
 	DebugURL string
 
-	bin string
-	env []string
+	bin   string
+	env   []string
+	lives []*Process
 }
 
 // StartGateways starts so many gateways and waits until all are ready. The environment is what they
@@ -40,6 +41,16 @@ func StartGateways(t testing.TB, count int, env ...string) []*Replica {
 func (r *Replica) Start(t testing.TB) {
 	t.Helper()
 	r.Process = Start(t, r.bin, r.env)
+	r.lives = append(r.lives, r.Process)
+}
+
+// Outputs returns what the process has written, in each of its lives.
+func (r *Replica) Outputs() []string {
+	outputs := make([]string, len(r.lives))
+	for i, life := range r.lives {
+		outputs[i] = life.Output()
+	}
+	return outputs
 }
 
 // WaitReady waits until the process is ready.
