@@ -128,6 +128,24 @@ func TestLateAnswersSurviveARestart(t *testing.T) {
 	}
 }
 
+// A late answer survives Redis too: who works on it stores it again.
+func TestLateAnswersSurviveARedisThatComesBackEmpty(t *testing.T) {
+	t.Parallel()
+	requireLateAnswers(t)
+	w := newLateWorld(t, account.LateAnswerCustomerService)
+	pushes := latePushes(account.DevelopmentAppID)
+	began := time.Now()
+	l := w.send(pushes, 0)
+	<-l.done
+	time.Sleep(time.Until(began.Add(restartAt)))
+	w.redis.Kill()
+	w.redis = harness.RedisAt(t, w.redisAddr)
+	w.expectSentLater(pushes, l.results)
+	w.stopGateways(syscall.SIGTERM)
+	w.expectOneLateLine(pushes)
+	w.expectAsked(pushes, l.results, once)
+}
+
 // stopGateways stops all gateways at the same time.
 func (w *world) stopGateways(sig syscall.Signal) {
 	w.t.Helper()
