@@ -30,11 +30,16 @@ const (
 
 func accountsUnderAttack() []account.Account {
 	return []account.Account{
-		{AppID: compatibleApp, OriginalID: "gh_compatible0001", Encryption: account.EncryptionCompatible},
-		{AppID: safeApp, OriginalID: "gh_safe00000001", Encryption: account.EncryptionSafe},
-		{AppID: plainApp, OriginalID: "gh_plain0000001", Encryption: account.EncryptionPlain},
+		{AppID: compatibleApp, OriginalID: originalID(compatibleApp), Encryption: account.EncryptionCompatible},
+		{AppID: safeApp, OriginalID: originalID(safeApp), Encryption: account.EncryptionSafe},
+		{AppID: plainApp, OriginalID: originalID(plainApp), Encryption: account.EncryptionPlain},
 	}
 }
+
+func originalID(appID string) string { return "gh_" + appID }
+
+// recipient stands in documents for the original id of the account that gets them.
+const recipient = "RECIPIENT"
 
 // shot is one request as bytes.
 type shot struct {
@@ -97,21 +102,22 @@ func pick[T any](f *forge, of ...T) T { return of[f.IntN(len(of))] }
 
 // message is a text message in clear.
 func (f *forge) message(content string) []byte {
-	return fmt.Appendf(nil, "<xml><ToUserName><![CDATA[gh_0]]></ToUserName><FromUserName><![CDATA[oHOSTILE0000000000000000001]]></FromUserName>"+
+	return fmt.Appendf(nil, "<xml><ToUserName><![CDATA["+recipient+"]]></ToUserName><FromUserName><![CDATA[oHOSTILE0000000000000000001]]></FromUserName>"+
 		"<CreateTime>%d</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[%s]]></Content><MsgId>%d</MsgId></xml>",
 		f.now.Unix(), content, int64(1)<<52+int64(f.number))
 }
 
 // push wraps a document for one of the accounts, signed so that it is WeChat's.
 func (f *forge) push(inner []byte) *push {
-	p := &push{appID: pick(f, compatibleApp, safeApp, plainApp), inner: inner}
+	p := &push{appID: pick(f, compatibleApp, safeApp, plainApp)}
+	p.inner = bytes.ReplaceAll(inner, []byte(recipient), []byte(originalID(p.appID)))
 	p.sealed = p.appID == safeApp || (p.appID == compatibleApp && f.IntN(2) == 0)
 	p.timestamp, p.nonce = strconv.FormatInt(f.now.Unix(), 10), strconv.Itoa(f.IntN(math.MaxInt32))
 	if !p.sealed {
-		p.body = inner
+		p.body = p.inner
 		return p.sign("")
 	}
-	return p.envelope(encrypt(frame(inner, uint32(len(inner)), p.appID)))
+	return p.envelope(encrypt(frame(p.inner, uint32(len(p.inner)), p.appID)))
 }
 
 // sealedPush is push for an account that encrypts.
@@ -134,7 +140,7 @@ func (f *forge) clearPush(inner []byte) *push {
 
 // envelope gives the push a body with that cipher text and the signature that belongs to it.
 func (p *push) envelope(encrypted string) *push {
-	p.body = []byte("<xml><ToUserName><![CDATA[gh_0]]></ToUserName><Encrypt><![CDATA[" + encrypted + "]]></Encrypt></xml>")
+	p.body = []byte("<xml><ToUserName><![CDATA[" + originalID(p.appID) + "]]></ToUserName><Encrypt><![CDATA[" + encrypted + "]]></Encrypt></xml>")
 	return p.sign(encrypted)
 }
 
@@ -254,7 +260,7 @@ func (f *forge) broken() []byte {
 // json is a push in the format that the console offers beside XML (数据格式), which no account of ours uses.
 func (f *forge) json() []byte {
 	text, err := json.Marshal(map[string]any{
-		"ToUserName": "gh_0", "FromUserName": "oHOSTILE0000000000000000001", "CreateTime": f.now.Unix(),
+		"ToUserName": recipient, "FromUserName": "oHOSTILE0000000000000000001", "CreateTime": f.now.Unix(),
 		"MsgType": "text", "Content": "x", "MsgId": f.number,
 	})
 	if err != nil {
@@ -270,6 +276,9 @@ var attacks = []attack{
 	}},
 	{"characters that XML forbids, and broken UTF-8", func(f *forge) (shot, want) {
 		return f.push(f.message("a\x00\x08\x1b\xff\xc0\x80\xed\xa0\x80b")).shot(), answered
+	}},
+	{"a message to somebody else", func(f *forge) (shot, want) {
+		return f.push(bytes.Replace(f.message("x"), []byte(recipient), []byte("gh_somebodyelse"), 1)).shot(), accepted
 	}},
 	{"a wrong signature", func(f *forge) (shot, want) {
 		p := f.push(f.message("x"))
@@ -306,7 +315,7 @@ var attacks = []attack{
 	}},
 	{"another path", func(f *forge) (shot, want) {
 		p := f.push(f.message("x"))
-		path := pick(f, "/", "//", "/wx", "/wx/", "/wx/"+p.appID+"/", "/wx/../wx/"+p.appID, "//wx/"+p.appID, "/WX/"+p.appID, "/wx/%00", "/metrics",
+		path := pick(f, "/", "//", "/wx/", "/wx/"+p.appID+"/", "/wx/../wx/"+p.appID, "//wx/"+p.appID, "/WX/"+p.appID, "/wx/%00", "/metrics",
 			"/debug/pprof/heap", "/wx/"+strings.ToUpper(p.appID), "/wx/"+strings.Repeat("a", 1<<12), "/wx/"+p.appID+"%2f..", "/%77x/../etc/passwd", "/wx/"+p.appID+";a")
 		return p.shotAs(pick(f, http.MethodPost, http.MethodGet), path, p.query.Encode()), notFound
 	}},
@@ -361,7 +370,7 @@ var attacks = []attack{
 	}},
 	{"no envelope, or a cut one", func(f *forge) (shot, want) {
 		p := f.sealedPush(f.message("x"))
-		p.body = pick(f, f.cut(p.body), nil, f.json(), f.message("x"), []byte(`{"ToUserName":"gh_0","Encrypt":"AAAA"}`),
+		p.body = pick(f, f.cut(p.body), nil, f.json(), f.message("x"), []byte(`{"ToUserName":"gh_1","Encrypt":"AAAA"}`),
 			bytes.Replace(p.body, []byte("<Encrypt>"), []byte("<!DOCTYPE x><Encrypt>"), 1))
 		return p.shot(), refused
 	}},

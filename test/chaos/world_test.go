@@ -235,8 +235,9 @@ type outage struct{ began, ended time.Time }
 
 func (o outage) String() string { return o.began.Format(clock) + " to " + o.ended.Format(clock) }
 
-// excuse is how long after an outage a replica may still act upon it.
-const excuse = time.Second
+// excuse is how long after an outage it may still be acted upon: an answer that could not be stored is
+// computed again when the claim has lapsed.
+const excuse = 3 * time.Second
 
 // askedDuring reports whether logic was asked again in one of the outages.
 func (q question) askedDuring(outages []outage) bool {
