@@ -123,42 +123,33 @@ func (g *flights) drain(ctx context.Context) {
 	}
 }
 
-// fly runs a flight until it has landed, and what is left to do after that.
+// fly runs a flight until it has landed.
 func (g *flights) fly(ctx context.Context, f *flight) {
-	landed, after := g.cruise(ctx, f)
+	landed := g.cruise(ctx, f)
 	g.mu.Lock()
 	delete(g.open, f.key)
 	g.mu.Unlock()
 	f.landed = landed
 	close(f.done)
-	if after != nil {
-		after()
-	}
 }
 
-// cruise claims the message and then computes its answer or waits for the one who does. The function that
-// it may return is to be called after the landing.
-func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
+// cruise claims the message and then computes its answer or waits for the one who does.
+func (g *flights) cruise(ctx context.Context, f *flight) landing {
 	claim := g.deduper.Claim(ctx, f.key, g.owner)
 	repeated := claim.State != dedupe.Won || claim.Age >= dedupe.Lease // won by itself, but not new: a take-over
-	f.budgetEnds = budgetEnd(time.Now(), claim.Age)
-	budget, cancel := context.WithDeadline(ctx, f.budgetEnds)
-	defer cancel()
-
+	f.budgetEnds = budgetEnd(time.Now(), ageOf(claim, f.in.CreateTime, time.Now()))
 	var asking *late.Asking
 	state, act, pause := course{}.next(claim, time.Now(), f.budgetEnds)
 	for {
 		switch act {
 		case land:
 			asking.Cancel()
-			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}, nil
-		case giveUp:
-			return landing{answer: []byte(message.Success), outcome: outcomeTimedOut, repeated: repeated}, func() { g.linger(ctx, f) }
+			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}
 		case handOver:
-			return g.handOver(ctx, f, asking, repeated), nil
+			return g.handOver(ctx, f, asking, repeated)
 		case compute:
-			if picked, ok := g.pickUp(budget, f); ok {
-				return g.settle(ctx, f, picked, repeated), nil
+			if picked, ok := g.pickUp(ctx, f); ok {
+				return g.settle(ctx, f, picked, repeated)
 			}
 			asking = g.asker.Ask(ctx, f.question())
 		case wait:
@@ -168,16 +159,16 @@ func (g *flights) cruise(ctx context.Context, f *flight) (landing, func()) {
 			asking.Cancel()
 			answer := asking.Answer()
 			if f.policy.Policy == account.LateAnswerDrop && fault.KindOf(answer.Err) == fault.Deadline {
-				return g.handOver(ctx, f, nil, repeated), nil // The question ended with the budget.
+				return g.handOver(ctx, f, nil, repeated) // The question ended with the budget.
 			}
-			return g.settle(ctx, f, g.read(ctx, f, answer), repeated), nil
+			return g.settle(ctx, f, g.read(ctx, f, answer), repeated)
 		case <-time.After(pause):
 			claim = g.deduper.Claim(ctx, f.key, g.owner)
 			state, act, pause = state.next(claim, time.Now(), f.budgetEnds)
 		case <-g.stop:
 			asking.Cancel()
 			g.deduper.Release(ctx, f.key, g.owner)
-			return landing{outcome: outcomeInterrupted, repeated: repeated}, nil
+			return landing{outcome: outcomeInterrupted, repeated: repeated}
 		}
 	}
 }
@@ -204,7 +195,7 @@ func (g *flights) settle(ctx context.Context, f *flight, own landing, repeated b
 }
 
 // handOver closes the last delivery and leaves the answer to the policy for late ones. Without asking,
-// logic has to be asked again.
+// logic has to be asked again: the replica that did is dead, since it has not closed the message.
 func (g *flights) handOver(ctx context.Context, f *flight, asking *late.Asking, repeated bool) landing {
 	g.metrics.replyTimeouts.WithLabelValues(f.key.AppID).Inc()
 	answer := []byte(message.Success)
@@ -229,26 +220,6 @@ func (f *flight) job(parts [][]byte) late.Job {
 	return late.Job{
 		AppID: f.key.AppID, Key: f.key.Message, OpenID: f.in.FromUserName, Push: f.push,
 		Policy: f.policy.Policy, Parts: parts, Left: time.Until(f.arrived.Add(f.policy.TTL)),
-	}
-}
-
-// linger sees to it that a message isn't lost whose computing replica died so late that its last delivery,
-// which waited here, had to be closed first.
-func (g *flights) linger(ctx context.Context, f *flight) {
-	for {
-		switch claim := g.deduper.Claim(ctx, f.key, g.owner); claim.State {
-		case dedupe.Answered:
-			return
-		case dedupe.Won:
-			g.handOver(ctx, f, nil, true)
-			return
-		case dedupe.Pending:
-		}
-		select {
-		case <-time.After(maxPoll):
-		case <-g.stop:
-			return
-		}
 	}
 }
 

@@ -240,7 +240,8 @@ func TestLateAnswersKeepTheOrderOfTheirMessages(t *testing.T) {
 }
 
 // TestADeathBeforeTheLastDeliveryEnds is about a replica that dies while another one holds the last delivery,
-// so late that its claim outlives the budget.
+// so late that its claim outlives the budget. The message is stored before the delivery is closed: nobody
+// would deliver it again.
 func TestADeathBeforeTheLastDeliveryEnds(t *testing.T) {
 	t.Parallel()
 	d := directoryFor(t, account.EncryptionPlain, byCustomerService)

@@ -25,14 +25,34 @@ const (
 	// renewPause is how often the lease of a claim is renewed: it survives two renewals that fail.
 	renewPause = dedupe.Lease * 3 / 10
 
-	// closing is for how long a delivery that waits for another replica looks on after the budget, since it
-	// is to be closed with what the other one says.
+	// closing is for how long a delivery that waits for another replica looks on after the budget: that one
+	// closes the message, unless it is dead.
 	closing = 200 * time.Millisecond
 
 	// firstPoll and maxPoll are the pauses between two looks at another replica's claim.
 	firstPoll = 50 * time.Millisecond
 	maxPoll   = 200 * time.Millisecond
 )
+
+const (
+	// allDeliveries is longer than WeChat ever delivers one message for.
+	allDeliveries = 20 * time.Second
+	// leastBudget is what a message has at least whose age is a guess.
+	leastBudget = time.Second
+)
+
+// ageOf returns the time since the first delivery of a message that WeChat dates created, Unix seconds.
+//
+// A replica that cannot ask the others knows only the deliveries that it has seen itself. It then goes by
+// WeChat's date, which is up to a second too early: rather close the last delivery too early than let WeChat
+// drop it. A date that cannot be true, since clocks differ or the push is a test, is not believed.
+func ageOf(claim dedupe.Claim, created int64, now time.Time) time.Duration {
+	since := now.Sub(time.Unix(created, 0))
+	if !claim.Alone || since <= claim.Age || since > allDeliveries {
+		return claim.Age
+	}
+	return min(since, replyBudget-leastBudget)
+}
 
 // budgetEnd returns when the last delivery of a message has to be closed, if the message is known for age
 // already at now.
@@ -50,10 +70,8 @@ const (
 	compute
 	// land ends the flight with the answer that the claim brought.
 	land
-	// handOver ends the flight without an answer, because the budget is over and the claim is ours.
+	// handOver ends the flight without an answer, because the budget is over.
 	handOver
-	// giveUp ends it without one, because the budget is over and the claim is another's.
-	giveUp
 )
 
 // course is the state of a flight: whether it computes, and how often it has looked at the claim of
@@ -75,7 +93,7 @@ func (c course) next(claim dedupe.Claim, now, ends time.Time) (course, action, t
 	case c.computing && left <= 0, claim.State == dedupe.Won && left <= 0:
 		return c, handOver, 0
 	case left <= -closing:
-		return c, giveUp, 0
+		return c, handOver, 0
 	case c.computing:
 		return c, wait, min(renewPause, left)
 	case claim.State == dedupe.Won:

@@ -33,7 +33,7 @@ func TestNext(t *testing.T) {
 		"pending, third look":       {course{polls: 2}, dedupe.Pending, later, result{course{polls: 3}, wait, 200 * time.Millisecond}},
 		"pending, much later":       {course{polls: 70}, dedupe.Pending, later, result{course{polls: 71}, wait, 200 * time.Millisecond}},
 		"pending, budget is over":   {course{polls: 70}, dedupe.Pending, over, result{course{polls: 71}, wait, 200 * time.Millisecond}},
-		"pending too late":          {course{polls: 70}, dedupe.Pending, closed, result{course{polls: 70}, giveUp, 0}},
+		"pending too late":          {course{polls: 70}, dedupe.Pending, closed, result{course{polls: 70}, handOver, 0}},
 		"renewed":                   {course{computing: true}, dedupe.Won, later, result{course{computing: true}, wait, renewPause}},
 		"renewed, little is left":   {course{computing: true}, dedupe.Won, soon, result{course{computing: true}, wait, 30 * time.Millisecond}},
 		"lease lost while stalled":  {course{computing: true}, dedupe.Pending, later, result{course{computing: true}, wait, renewPause}},
@@ -49,6 +49,33 @@ func TestNext(t *testing.T) {
 			state, act, pause := tt.course.next(dedupe.Claim{State: tt.claim}, now, tt.ends)
 			if diff := cmp.Diff(tt.want, result{state, act, pause}, cmp.AllowUnexported(course{})); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAgeOf(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1700000000, 500_000_000)
+	tests := map[string]struct {
+		claim   dedupe.Claim
+		created int64
+		want    time.Duration
+	}{
+		"as all replicas know it":          {dedupe.Claim{Age: 7 * time.Second}, 1700000000 - 12, 7 * time.Second},
+		"alone, first delivery":            {dedupe.Claim{Alone: true}, 1700000000, 500 * time.Millisecond},
+		"alone, third delivery":            {dedupe.Claim{Alone: true}, 1700000000 - 10, 10500 * time.Millisecond},
+		"alone, seen before WeChat's date": {dedupe.Claim{Alone: true, Age: 11 * time.Second}, 1700000000 - 10, 11 * time.Second},
+		"alone, fourth delivery":           {dedupe.Claim{Alone: true}, 1700000000 - 16, 13500 * time.Millisecond},
+		"alone, a date long ago":           {dedupe.Claim{Alone: true}, 1600000000, 0},
+		"alone, a date to come":            {dedupe.Claim{Alone: true}, 1800000000, 0},
+		"alone, no date":                   {dedupe.Claim{Alone: true}, 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := ageOf(tt.claim, tt.created, now); got != tt.want {
+				t.Errorf("age %v, want %v", got, tt.want)
 			}
 		})
 	}

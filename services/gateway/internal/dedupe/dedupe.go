@@ -49,6 +49,9 @@ type Claim struct {
 	Age time.Duration
 	// Answer is set when State is Answered.
 	Answer []byte
+	// Alone says that the store which all replicas share could not be asked. Age then counts from the first
+	// delivery that this replica has seen.
+	Alone bool
 }
 
 // Store keeps records. Its implementations are Redis and Memory.

@@ -41,6 +41,19 @@ func (m *Memory) Answer(key Key) (Claim, bool) {
 	return Claim{State: Answered, Age: now.Sub(r.first), Answer: r.answer}, true
 }
 
+// elsewhere owns what another replica works on.
+const elsewhere = "another replica"
+
+// see notes that another replica works on a message, which has been known for age: if its lease cannot be
+// looked at any more, it still holds for as long as a lease does.
+func (m *Memory) see(key Key, age time.Duration) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.record(key, now)
+	r.first, r.owner, r.leaseEnds = now.Add(-age), elsewhere, now.Add(Lease)
+}
+
 // Claim is Store's.
 func (m *Memory) Claim(_ context.Context, key Key, owner string) (Claim, error) {
 	now := time.Now()

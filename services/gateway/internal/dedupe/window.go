@@ -2,15 +2,16 @@ package dedupe
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/redisconn"
 )
 
-// commandTimeout bounds a command within the way of a message, so that a Redis that just died costs a
-// message this much once.
-const commandTimeout = 300 * time.Millisecond
+// commandTimeout bounds a command within the way of a message, so that a Redis that just stopped answering
+// costs a message this much once. It is long enough for the pauses of a busy machine.
+const commandTimeout = time.Second
 
 // Window claims messages in the store that all replicas share, and in this process's own while the
 // shared one fails. It therefore always has an answer.
@@ -23,12 +24,23 @@ type Window struct {
 	ping   func(context.Context) error
 	report func(error)
 	down   atomic.Bool
+
+	// owed are the answers that the shared store could not take.
+	mu   sync.Mutex
+	owed map[Key]debt
+}
+
+// debt is an answer that other replicas may be waiting for.
+type debt struct {
+	owner  string
+	answer []byte
+	since  time.Time
 }
 
 // NewWindow returns a Window over the shared store. The function ping says whether the store works;
 // report is told whenever that is found out, with nil for yes.
 func NewWindow(shared Store, ping func(context.Context) error, report func(error)) *Window {
-	return &Window{shared: shared, local: NewMemory(), ping: ping, report: report}
+	return &Window{shared: shared, local: NewMemory(), ping: ping, report: report, owed: map[Key]debt{}}
 }
 
 // Claim takes, renews or joins, as Store describes.
@@ -42,11 +54,15 @@ func (w *Window) Claim(ctx context.Context, key Key, owner string) Claim {
 		defer cancel()
 		claim, err := w.shared.Claim(bounded, key, owner)
 		if err == nil {
+			if claim.State == Pending {
+				w.local.see(key, claim.Age)
+			}
 			return claim
 		}
 		w.failed(ctx, err)
 	}
 	claim, _ := w.local.Claim(ctx, key, owner) // Memory never fails.
+	claim.Alone = true
 	return claim
 }
 
@@ -57,13 +73,43 @@ func (w *Window) Finish(ctx context.Context, key Key, owner string, answer []byt
 		defer cancel()
 		kept, err := w.shared.Finish(bounded, key, owner, answer)
 		if err == nil {
-			answer = kept
-		} else {
-			w.failed(ctx, err)
+			kept, _ = w.local.Finish(ctx, key, owner, kept) // Memory never fails.
+			return kept
 		}
+		w.failed(ctx, err)
 	}
-	kept, _ := w.local.Finish(ctx, key, owner, answer) // Memory never fails.
+	kept, _ := w.local.Finish(ctx, key, owner, answer)
+	w.owe(key, debt{owner, kept, time.Now()})
 	return kept
+}
+
+// owe remembers an answer for the shared store. What is too much is left to the replicas that wait for it:
+// they compute it themselves when the claim has lapsed.
+func (w *Window) owe(key Key, d debt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.owed) < maxRecords {
+		w.owed[key] = d
+	}
+}
+
+// settle gives the shared store what it is owed.
+func (w *Window) settle(ctx context.Context) {
+	w.mu.Lock()
+	owed := w.owed
+	w.owed = map[Key]debt{}
+	w.mu.Unlock()
+	for key, d := range owed {
+		if time.Since(d.since) >= Life {
+			continue
+		}
+		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
+		if _, err := w.shared.Finish(bounded, key, d.owner, d.answer); err != nil {
+			w.failed(ctx, err)
+			w.owe(key, d)
+		}
+		cancel()
+	}
 }
 
 // Release gives a claim back, as Store describes. If that fails the lease lapses by itself.
@@ -78,11 +124,14 @@ func (w *Window) Release(ctx context.Context, key Key, owner string) {
 	_ = w.local.Release(ctx, key, owner) // Memory never fails.
 }
 
-// Run watches the shared store until ctx is done.
+// Run watches the shared store until ctx is done, and gives it what it has missed when it works again.
 func (w *Window) Run(ctx context.Context) error {
 	return redisconn.Watch(ctx, w.ping, func(err error) {
 		w.down.Store(err != nil)
 		w.report(err)
+		if err == nil {
+			w.settle(ctx)
+		}
 	})
 }
 

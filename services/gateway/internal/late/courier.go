@@ -518,6 +518,7 @@ func (c *Courier) Drain(ctx context.Context) {
 		<-ended
 	}
 	c.end(errReleased)
+	c.keep() // The last chance to store what is in memory only.
 	c.release(context.WithoutCancel(ctx))
 	c.asker.Wait()
 	close(c.stopped)
