@@ -24,15 +24,6 @@ func (f *Files) Read(path string) ([]byte, error) {
 	return data, err
 }
 
-// ReadYAML decodes a file as the function ReadYAML does.
-func (f *Files) ReadYAML(path string, target any) error {
-	data, err := f.Read(path)
-	if err != nil {
-		return err
-	}
-	return DecodeYAML(path, data, target)
-}
-
 // ReadSecret reads a secret as the function ReadSecret does.
 func (f *Files) ReadSecret(what, path string) (Secret, error) {
 	return readSecret(what, path, f.Read)

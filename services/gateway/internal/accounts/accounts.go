@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/wechat/account"
@@ -139,7 +140,10 @@ func (l loader) load(files *config.Files) (*Directory, error) {
 	}
 	var file account.File
 	if err := config.DecodeYAML(l.path, data, &file); err != nil {
-		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %w", err)
+		// The first line has place and reason. The excerpt below it would show a secret that somebody wrote
+		// into this file, instead of the name of a file.
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %s", reason)
 	}
 	file.ApplyDefaults()
 	if err := l.check(file); err != nil {

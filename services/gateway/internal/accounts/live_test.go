@@ -64,7 +64,7 @@ func TestLive(t *testing.T) {
 		{"nothing", func() {}, "first", "wx1 wx2", "ready", ""},
 		{"a secret is rotated", func() { swap("v2", "second") }, "second", "wx1 wx2", "ready", "in force"},
 		{"an account goes", func() { write(one) }, "second", "wx1", "ready", "in force"},
-		{"a key that nobody knows", func() { write(two + "    tokn: x\n") }, "second", "wx1", "degraded", path + ": [10:5] unknown field"},
+		{"a key that nobody knows", func() { write(two + "    callback_token: third\n") }, "second", "wx1", "degraded", path + ": [10:5] unknown field"},
 		{"a word that nobody knows", func() { write(strings.Replace(two, "plain", "clear", 1)) }, "second", "wx1", "degraded", path + ":4: accounts[0].encryption"},
 		{"nothing more", func() {}, "second", "wx1", "degraded", ""},
 		{"an empty secret", func() { write(two); swap("v3", "") }, "second", "wx1", "degraded", path + ":2: accounts[0]: account wx1: callback_token_file"},

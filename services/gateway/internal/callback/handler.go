@@ -55,9 +55,8 @@ type Handler struct {
 	log       *slog.Logger
 	metrics   *metrics
 	flights   *flights
-	warnings  throttle
-	// misaddressed are warnings about another thing, which those about strangers must not drown.
-	misaddressed throttle
+	// warnings are throttled apart, so that strangers cannot drown what the operator has to mend.
+	warnings struct{ refused, foreign, misaddressed throttle }
 }
 
 // New returns a Handler. Call Drain after the last request.
@@ -220,7 +219,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, to destination) {
 // shown an error, because it is WeChat's push.
 func (h *Handler) dismiss(w http.ResponseWriter, r *http.Request, a *accounts.Account, in message.Message, arrived time.Time) {
 	level := slog.LevelDebug
-	if h.misaddressed.allow(arrived) {
+	if h.warnings.misaddressed.allow(arrived) {
 		level = slog.LevelWarn
 	}
 	h.log.Log(r.Context(), level, "push for another account, the follower was shown nothing: "+
@@ -340,8 +339,12 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *accounts.Acc
 	if refused.outcome == outcomeBadSignature {
 		h.metrics.signatureFailures.WithLabelValues(appID).Inc()
 	}
+	warnings := &h.warnings.refused
+	if refused.outcome == outcomeForeign {
+		warnings = &h.warnings.foreign
+	}
 	level := slog.LevelDebug
-	if h.warnings.allow(time.Now()) {
+	if warnings.allow(time.Now()) {
 		level = slog.LevelWarn
 	}
 	h.log.Log(r.Context(), level, "callback refused", "app_id", appID, "status", refused.status, "reason", refused)
