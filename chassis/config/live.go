@@ -81,7 +81,7 @@ func (l *Live[T]) follow(ctx context.Context, from *notices, tell func(T, error)
 			return
 		case <-from.events:
 			settled.Reset(settleTime)
-		case <-from.lost:
+		case <-from.lost: //nolint:errcheck // whatever the reason, there may have been one that did not come through.
 			settled.Reset(settleTime)
 		case <-look.C:
 			l.lookNow(from, tell, settled)
