@@ -14,16 +14,6 @@ import (
 	"github.com/wxstack/wxstack/wechat/account"
 )
 
-// lateAnswers says that the gateway has the policies for late answers.
-const lateAnswers = false
-
-func requireLateAnswers(t *testing.T) {
-	t.Helper()
-	if !lateAnswers {
-		t.Skip("SKIPPED: the gateway has no policies for late answers yet")
-	}
-}
-
 const (
 	// late is when logic answers, after WeChat's last delivery.
 	late = 20 * time.Second
@@ -75,7 +65,6 @@ func appIDOf(policy account.LateAnswerPolicy, policies []account.LateAnswerPolic
 // What becomes of an answer that comes after the last delivery is the account's policy.
 func TestLateAnswersGoTheWayOfTheirPolicy(t *testing.T) {
 	t.Parallel()
-	requireLateAnswers(t)
 	policies := []account.LateAnswerPolicy{account.LateAnswerCustomerService, account.LateAnswerPickup, account.LateAnswerDrop}
 	w := newLateWorld(t, policies...)
 	loads := map[account.LateAnswerPolicy]*load{}
@@ -103,7 +92,6 @@ func TestLateAnswersGoTheWayOfTheirPolicy(t *testing.T) {
 // A late answer survives all gateways at once: the work is in Redis.
 func TestLateAnswersSurviveARestart(t *testing.T) {
 	t.Parallel()
-	requireLateAnswers(t)
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +119,6 @@ func TestLateAnswersSurviveARestart(t *testing.T) {
 // A late answer survives Redis too: who works on it stores it again.
 func TestLateAnswersSurviveARedisThatComesBackEmpty(t *testing.T) {
 	t.Parallel()
-	requireLateAnswers(t)
 	w := newLateWorld(t, account.LateAnswerCustomerService)
 	pushes := latePushes(account.DevelopmentAppID)
 	began := time.Now()
