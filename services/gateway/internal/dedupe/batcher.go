@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -11,6 +12,9 @@ import (
 // batcher runs commands. While one pipeline is under way those that are asked for gather, and the next
 // pipeline takes them all, so that under load a round trip serves many messages. A command asked for while
 // none is under way goes out at once, by its caller.
+//
+// Every command is over CommandTimeout after it was asked for, also if it waited for others before. That is
+// the deadline of the round trips, of which each ends with its oldest command, and not of a timer for each.
 //
 // The autopipelining of go-redis does the same, but holds a caller up until the round trip ends, whatever
 // the caller's context says.
@@ -50,6 +54,7 @@ func unknown(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
 type waiter struct {
 	command
 
+	asked time.Time
 	// done is closed when answer and err are there.
 	done   chan struct{}
 	answer any
@@ -61,12 +66,18 @@ type waiter struct {
 func (b *batcher) run(ctx context.Context, c command) (any, error) {
 	w, alone := b.join(c)
 	if alone {
-		answer, err := c.send(ctx, b.client).Result()
+		defer b.next()
+		bounded, cancel := context.WithTimeout(ctx, CommandTimeout)
+		defer cancel()
+		answer, err := c.send(bounded, b.client).Result()
 		if unknown(err) {
-			answer, err = c.script.Eval(ctx, b.client, c.keys, c.args...).Result()
+			answer, err = c.script.Eval(bounded, b.client, c.keys, c.args...).Result()
 		}
-		b.next()
 		return answer, err
+	}
+	if ctx.Done() == nil { // a select costs three times as much.
+		<-w.done
+		return w.answer, w.err
 	}
 	select {
 	case <-w.done:
@@ -84,7 +95,7 @@ func (b *batcher) join(c command) (w *waiter, alone bool) {
 		b.sending = true
 		return nil, true
 	}
-	w = &waiter{command: c, done: make(chan struct{})}
+	w = &waiter{command: c, asked: time.Now(), done: make(chan struct{})}
 	b.waiting = append(b.waiting, w)
 	return w, false
 }
@@ -119,7 +130,7 @@ func (b *batcher) drain() {
 
 // send runs commands in one round trip; scripts that the server doesn't know yet need another one.
 func (b *batcher) send(batch []*waiter) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithDeadline(context.Background(), batch[0].asked.Add(CommandTimeout))
 	defer cancel()
 	b.pipeline(ctx, batch, command.send)
 	var again []*waiter

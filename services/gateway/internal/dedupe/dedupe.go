@@ -54,7 +54,12 @@ type Claim struct {
 	Alone bool
 }
 
-// Store keeps records. Its implementations are Redis and Memory.
+// CommandTimeout is how long a Store takes at most, within the way of a message, so that a server that just
+// stopped answering costs a message this much once. It is long enough for the pauses of a busy machine.
+const CommandTimeout = time.Second
+
+// Store keeps records. Its implementations are Redis and Memory. Each method returns within CommandTimeout,
+// or before when its context ends.
 type Store interface {
 	// Claim takes the lease of a message unless it is answered or another owner holds it. The owner who
 	// holds it already renews it.

@@ -334,6 +334,30 @@ func TestABatchedCommandEndsWithItsCaller(t *testing.T) {
 	}
 }
 
+// TestABatchIsOverInTime: nobody's context bounds the commands that wait behind one that hangs.
+func TestABatchIsOverInTime(t *testing.T) {
+	t.Parallel()
+	addr, server := startRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	defer client.Close()
+	store := dedupe.NewRedis(client)
+	if _, err := store.Claim(t.Context(), message, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var claims sync.WaitGroup
+	for range 10 {
+		claims.Go(func() {
+			if got, err := store.Claim(context.WithoutCancel(t.Context()), message, "a"); err == nil {
+				t.Errorf("state %d of a frozen Redis", got.State)
+			}
+		})
+	}
+	claims.Wait()
+}
+
 // TestScriptsAreLoadedAgain: a Redis that was restarted knows no scripts.
 func TestScriptsAreLoadedAgain(t *testing.T) {
 	t.Parallel()
@@ -436,7 +460,7 @@ func startRedis(t *testing.T) (string, *os.Process) {
 	return addr, server.Process
 }
 
-// switchable is a store that works, fails, or hangs until its caller gives up.
+// switchable is a store that works, fails, or hangs as long as a store may.
 type switchable struct {
 	dedupe.Store
 	mode  atomic.Int32
@@ -478,6 +502,8 @@ func (s *switchable) trouble(ctx context.Context) error {
 	case fails:
 		return errDown
 	case hangs:
+		ctx, cancel := context.WithTimeout(ctx, dedupe.CommandTimeout)
+		defer cancel()
 		<-ctx.Done()
 		return ctx.Err()
 	}

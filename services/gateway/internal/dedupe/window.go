@@ -9,10 +9,6 @@ import (
 	"github.com/wxstack/wxstack/chassis/redisconn"
 )
 
-// commandTimeout bounds a command within the way of a message, so that a Redis that just stopped answering
-// costs a message this much once. It is long enough for the pauses of a busy machine.
-const commandTimeout = time.Second
-
 // Window claims messages in the store that all replicas share, and in this process's own while the
 // shared one fails. It therefore always has an answer.
 //
@@ -50,9 +46,7 @@ func (w *Window) Claim(ctx context.Context, key Key, owner string) Claim {
 		return claim
 	}
 	if !w.down.Load() {
-		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
-		defer cancel()
-		claim, err := w.shared.Claim(bounded, key, owner)
+		claim, err := w.shared.Claim(ctx, key, owner)
 		if err == nil {
 			if claim.State == Pending {
 				w.local.see(key, claim.Age)
@@ -69,9 +63,7 @@ func (w *Window) Claim(ctx context.Context, key Key, owner string) Claim {
 // Finish stores the answer and returns the one that counts, as Store describes.
 func (w *Window) Finish(ctx context.Context, key Key, owner string, answer []byte) []byte {
 	if !w.down.Load() {
-		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
-		defer cancel()
-		kept, err := w.shared.Finish(bounded, key, owner, answer)
+		kept, err := w.shared.Finish(ctx, key, owner, answer)
 		if err == nil {
 			kept, _ = w.local.Finish(ctx, key, owner, kept) // Memory never fails.
 			return kept
@@ -103,21 +95,17 @@ func (w *Window) settle(ctx context.Context) {
 		if time.Since(d.since) >= Life {
 			continue
 		}
-		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
-		if _, err := w.shared.Finish(bounded, key, d.owner, d.answer); err != nil {
+		if _, err := w.shared.Finish(ctx, key, d.owner, d.answer); err != nil {
 			w.failed(ctx, err)
 			w.owe(key, d)
 		}
-		cancel()
 	}
 }
 
 // Release gives a claim back, as Store describes. If that fails the lease lapses by itself.
 func (w *Window) Release(ctx context.Context, key Key, owner string) {
 	if !w.down.Load() {
-		bounded, cancel := context.WithTimeout(ctx, commandTimeout)
-		defer cancel()
-		if err := w.shared.Release(bounded, key, owner); err != nil {
+		if err := w.shared.Release(ctx, key, owner); err != nil {
 			w.failed(ctx, err)
 		}
 	}
