@@ -66,6 +66,8 @@ func Dial(target string, tel *telemetry.Telemetry, files TLS, repeat Repeat) (*g
 		grpc.WithDefaultServiceConfig("{"+balancing+","+calls+"}"),
 		grpc.WithConnectParams(connectParams()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
+		grpc.WithInitialWindowSize(window),
+		grpc.WithInitialConnWindowSize(window),
 		grpc.WithStatsHandler(otelgrpc.NewClientHandler(
 			otelgrpc.WithTracerProvider(tel.Traces), otelgrpc.WithPropagators(tel.Propagator))),
 		grpc.WithChainUnaryInterceptor(clientFaults, metrics.UnaryClientInterceptor()),
