@@ -24,8 +24,9 @@ import (
 
 const (
 	// maxConnectionAge makes clients look up their peers again, so that new replicas get work.
-	maxConnectionAge      = 30 * time.Second
-	maxConnectionAgeGrace = 20 * time.Second
+	maxConnectionAge = 30 * time.Second
+	// maxConnectionAgeGrace is how long the calls on an old connection may go on. Some take minutes on purpose.
+	maxConnectionAgeGrace = 15 * time.Minute
 	keepaliveInterval     = 10 * time.Second
 	keepaliveTimeout      = 3 * time.Second
 	// window is how many bytes may be under way on a call and on a connection. A fixed one, far above what

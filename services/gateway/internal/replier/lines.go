@@ -20,8 +20,9 @@ const (
 	// lineLife is how long a line takes questions. It ends well before the 30 s after which logic's server
 	// ends connections, and makes sure that a new replica gets work soon.
 	lineLife = 10 * time.Second
-	// lineLimit is when a line is cut off that has not had all its answers by then.
-	lineLimit = time.Minute
+	// lineLimit is when a line is cut off that has not had all its answers by then. What was asked on it is
+	// asked again then, so it is longer than late answers usually live.
+	lineLimit = 15 * time.Minute
 	// reopenPause is how soon a place is filled again after its line broke.
 	reopenPause = time.Second
 	// offerPause is how long a service that does not offer lines is not asked for one again: another
