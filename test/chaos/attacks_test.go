@@ -58,7 +58,8 @@ type want struct {
 
 func is(text string) func(string) bool { return func(body string) bool { return body == text } }
 func isReply(body string) bool         { return strings.HasPrefix(body, "<xml>") }
-func isEither(body string) bool        { return body == "success" || isReply(body) }
+func isJSONReply(body string) bool     { return strings.HasPrefix(body, "{") && json.Valid([]byte(body)) }
+func isEither(body string) bool        { return body == "success" || isReply(body) || isJSONReply(body) }
 
 // The classes of answers.
 var (
@@ -247,17 +248,24 @@ func (f *forge) broken() []byte {
 		[]byte(`<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><xml><Content>&c;</Content></xml>`),
 		[]byte(`<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>`+string(message)),
 		bytes.Replace(message, []byte("<![CDATA[x]]>"), []byte("&nbsp;&undefined;"), 1),
-		bytes.Replace(message, []byte("<CreateTime>"), []byte("<CreateTime>soon"), 1),
-		bytes.Replace(message, []byte("<MsgId>"), []byte("<MsgId>-"), 1),
-		bytes.Replace(message, []byte("<MsgId>"), []byte("<MsgId>99999999999999999999"), 1),
 		bytes.Replace(message, []byte("FromUserName"), []byte("FromUser"), 2),
 		append(message, message...),
 		[]byte("success"), []byte("\xff\xfe\x00<"), []byte("<"), []byte("]]>"), bytes.Repeat([]byte("<xml "), 1000),
-		f.json(),
+		f.cut(f.json()), bytes.Repeat([]byte("["), 20_000), []byte(`{"ToUserName":{"a":[{}]},"MsgType":"text"}`), append(f.json(), '}'),
 	)
 }
 
-// json is a push in the format that the console offers beside XML (数据格式), which no account of ours uses.
+// oddNumbers is a message whose details are not what they should be.
+func (f *forge) oddNumbers() []byte {
+	message := f.message("x")
+	return pick(f,
+		bytes.Replace(message, []byte("<CreateTime>"), []byte("<CreateTime>soon"), 1),
+		bytes.Replace(message, []byte("<MsgId>"), []byte("<MsgId>-"), 1),
+		bytes.Replace(message, []byte("<MsgId>"), []byte("<MsgId>99999999999999999999"), 1),
+	)
+}
+
+// json is a push in the format that the console offers beside XML (数据格式).
 func (f *forge) json() []byte {
 	text, err := json.Marshal(map[string]any{
 		"ToUserName": recipient, "FromUserName": "oHOSTILE0000000000000000001", "CreateTime": f.now.Unix(),
@@ -360,6 +368,12 @@ var attacks = []attack{
 	}},
 	{"a document that is none", func(f *forge) (shot, want) {
 		return f.push(f.broken()).shot(), unreadable
+	}},
+	{"a message in JSON", func(f *forge) (shot, want) {
+		return f.push(f.json()).shot(), want{[]int{http.StatusOK}, isJSONReply}
+	}},
+	{"numbers that are none", func(f *forge) (shot, want) {
+		return f.push(f.oddNumbers()).shot(), answered
 	}},
 	{"spoilt bytes, well signed", func(f *forge) (shot, want) {
 		return f.push(f.spoil(f.message("x"))).shot(), accepted
