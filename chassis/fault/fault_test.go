@@ -76,6 +76,28 @@ func TestKindOfForeignErrors(t *testing.T) {
 	}
 }
 
+func TestReceivedPrefersTheReason(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		code   codes.Code
+		reason string
+		want   fault.Kind
+	}{
+		"ours":         {codes.ResourceExhausted, string(fault.QuotaSpent), fault.QuotaSpent},
+		"foreign":      {codes.ResourceExhausted, "", fault.Throttled},
+		"unknown code": {codes.Code(99), "", fault.Internal},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := fault.Received(tt.code, "why", tt.reason, time.Second)
+			if got.Kind() != tt.want || got.Message() != "why" || fault.RetryAfter(got) != time.Second {
+				t.Errorf("%v of kind %v, want %v", got, got.Kind(), tt.want)
+			}
+		})
+	}
+}
+
 func TestFromStatusLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	plain := errors.New("x")

@@ -2,6 +2,7 @@ package dedupe
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (b *batcher) run(ctx context.Context, c command) (any, error) {
 	case <-w.done:
 		return w.answer, w.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("waiting for a round trip to Redis: %w", ctx.Err())
 	}
 }
 

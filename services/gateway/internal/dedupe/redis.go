@@ -50,14 +50,16 @@ var errScript = errors.New("unexpected answer of a Redis script")
 
 // Claim is Store's.
 func (r *Redis) Claim(ctx context.Context, key Key, owner string) (Claim, error) {
-	keys := key.redis()
+	keys, asked := key.redis(), time.Now()
 	_, err := r.commands.run(ctx, command{args: []any{"SET", keys[0], pendingMark + owner, "NX", "PX", Life.Milliseconds()}})
 	if err == nil {
 		return Claim{State: Won}, nil
 	}
 	var answer any
 	if errors.Is(err, redis.Nil) { // the record is there already.
-		answer, err = r.commands.run(ctx, command{script: r.claim, keys: keys, args: []any{owner, Lease.Milliseconds(), Life.Milliseconds()}})
+		bounded, cancel := context.WithDeadline(ctx, asked.Add(CommandTimeout))
+		defer cancel()
+		answer, err = r.commands.run(bounded, command{script: r.claim, keys: keys, args: []any{owner, Lease.Milliseconds(), Life.Milliseconds()}})
 	}
 	if err != nil {
 		return Claim{}, fmt.Errorf("claim message %s: %w", key.Message, err)
