@@ -18,17 +18,11 @@ func TestEachMessageIsAnsweredOnce(t *testing.T) {
 	<-l.done
 	w.expectEachAnsweredOnce(pushes, l.results)
 	w.expectAsked(pushes, l.results, once)
-	deliveries := map[time.Duration]map[int]int{}
 	for i, result := range l.results {
 		delay, _ := instruction(textOf(pushes[i]))
-		if deliveries[delay] == nil {
-			deliveries[delay] = map[int]int{}
-		}
-		deliveries[delay][len(result.Deliveries)]++
-	}
-	for delay, counts := range deliveries {
-		if want := int(delay/simulator.DefaultTimeout) + 1; counts[want] != perDelay {
-			t.Errorf("delay %v: messages by number of deliveries %v, want all with %d", delay, counts, want)
+		// A busy machine may make a delivery miss its time, but none can get an answer before there is one.
+		if least := int(delay/simulator.DefaultTimeout) + 1; len(result.Deliveries) < least {
+			t.Errorf("delay %v: answered with delivery %d, before logic had answered", delay, len(result.Deliveries))
 		}
 	}
 }

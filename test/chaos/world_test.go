@@ -159,6 +159,7 @@ func (w *world) expectEachAnsweredOnce(pushes []simulator.Push, results []simula
 			w.t.Log(story(result, asked[textOf(pushes[i])]))
 		}
 	}
+	w.expectNoNotice(pushes)
 	for line, missing := range w.missing(pushes) {
 		w.t.Errorf("%s: %d answers too few (negative: too many)", line, missing)
 	}
@@ -173,6 +174,7 @@ func (w *world) expectEachAnsweredInTheEnd(pushes []simulator.Push) {
 		}
 		return nil
 	})
+	w.expectNoNotice(pushes)
 	late := 0
 	for openID := range senders(pushes) {
 		for _, line := range w.platform.Chat(openID) {
@@ -184,8 +186,19 @@ func (w *world) expectEachAnsweredInTheEnd(pushes []simulator.Push) {
 	w.t.Logf("%d of %d answers came late", late, len(pushes))
 }
 
-// missing compares the chats with what they have to be: to each message its own answer, once. A notice counts
-// as a failure at once.
+// expectNoNotice says that no follower was told that the account is out of service.
+func (w *world) expectNoNotice(pushes []simulator.Push) {
+	w.t.Helper()
+	for openID := range senders(pushes) {
+		for _, line := range w.platform.Chat(openID) {
+			if line.Side == simulator.SideNotice {
+				w.t.Errorf("follower %s read the error notice at %s", openID, line.Time.Format(clock))
+			}
+		}
+	}
+}
+
+// missing compares the chats with what they have to be: to each message its own answer, once.
 func (w *world) missing(pushes []simulator.Push) map[string]int {
 	w.t.Helper()
 	want := map[string]int{}
@@ -194,12 +207,8 @@ func (w *world) missing(pushes []simulator.Push) map[string]int {
 	}
 	for openID := range senders(pushes) {
 		for _, line := range w.platform.Chat(openID) {
-			switch line.Side {
-			case simulator.SideNotice:
-				w.t.Errorf("follower %s read the error notice at %s", openID, line.Time.Format(clock))
-			case simulator.SideAccount:
+			if line.Side == simulator.SideAccount {
 				want[openID+" "+line.Text]--
-			case simulator.SideFollower, simulator.SideEvent:
 			}
 		}
 	}
