@@ -224,6 +224,9 @@ func dropForbidden(text string) string {
 // firstForbidden returns the position of the first byte of text that is not part
 // of a character XML allows, or -1.
 func firstForbidden(text string) int {
+	if plainText(text) {
+		return -1
+	}
 	for i, r := range text {
 		if !allowed(r) {
 			return i
@@ -236,6 +239,19 @@ func firstForbidden(text string) int {
 	}
 
 	return -1
+}
+
+// plainText reports whether text is beyond doubt free of what XML forbids: UTF-8, without control characters but those of
+// white space, and without U+FFFE and U+FFFF. It is quick where there are none of these.
+func plainText(text string) bool {
+	const beforeFFFE = "\xEF\xBF" // what U+FFC0 to U+FFFF begin with
+	for i := range len(text) {
+		if b := text[i]; b < ' ' && b != '\t' && b != '\n' && b != '\r' {
+			return false
+		}
+	}
+
+	return utf8.ValidString(text) && !strings.Contains(text, beforeFFFE)
 }
 
 // allowed reports whether XML 1.0 allows the character (section 2.2, Char).

@@ -19,6 +19,8 @@ type Deduper interface {
 	Claim(ctx context.Context, key dedupe.Key, owner string) dedupe.Claim
 	// Finish stores the answer and returns the one that counts, which is the first.
 	Finish(ctx context.Context, key dedupe.Key, owner string, answer []byte) []byte
+	// Keep stores the answer of a message whose claim surely still holds, without waiting.
+	Keep(key dedupe.Key, owner string, answer []byte)
 	// Release gives the claim back, so that another owner takes over at once.
 	Release(ctx context.Context, key dedupe.Key, owner string)
 }
@@ -35,8 +37,9 @@ type Late interface {
 // flights holds the computations of this replica, one per message. Every delivery of a message that
 // arrives while its flight is on joins it.
 //
-// A flight doesn't end with the delivery that began it: WeChat drops that connection after 5 s and
-// collects the answer with the next one.
+// The delivery that begins a flight is its pilot, which spares most messages a goroutine of their own. A
+// flight doesn't end with it: WeChat drops that connection after 5 s and collects the answer with the next
+// one, so the flight goes on by itself then.
 type flights struct {
 	deduper Deduper
 	asker   *late.Asker
@@ -80,28 +83,26 @@ type landing struct {
 	repeated bool
 }
 
-// join returns the flight of a message, and whether it was on already. It returns nil when no flights are
-// begun any more.
-func (g *flights) join(ctx context.Context, key dedupe.Key, d delivery) (*flight, bool) {
+// join returns the flight of a message, and whether the caller begins it and has to pilot it. It returns nil
+// when no flights are begun any more.
+func (g *flights) join(key dedupe.Key, d delivery) (f *flight, begins bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f, ok := g.open[key]; ok {
-		return f, true
+		return f, false
 	}
 	if g.closed {
 		return nil, false
 	}
-	f := &flight{
+	f = &flight{
 		key: key, in: d.in, push: d.plaintext, policy: d.account.LateAnswer, arrived: d.arrived, done: make(chan struct{}),
 	}
 	if d.in.Notice != nil { // Some hold secrets, which must not lie in a store until logic has time.
 		f.policy.Policy = account.LateAnswerDrop
 	}
 	g.open[key] = f
-	// The request's context ends with the delivery; what it carries, such as the trace, stays.
-	ctx = context.WithoutCancel(ctx)
-	g.work.Go(func() { g.fly(ctx, f) })
-	return f, false
+	g.work.Add(1)
+	return f, true
 }
 
 // drain begins no new flights, waits for those that are on until ctx is done, and then ends them, giving
@@ -123,54 +124,187 @@ func (g *flights) drain(ctx context.Context) {
 	}
 }
 
-// fly runs a flight until it has landed.
-func (g *flights) fly(ctx context.Context, f *flight) {
-	landed := g.cruise(ctx, f)
-	g.mu.Lock()
-	delete(g.open, f.key)
-	g.mu.Unlock()
-	f.landed = landed
-	close(f.done)
+// pilot begins a flight and flies it until it lands, the delivery is done, or it has been held until it must
+// be. It reports whether the flight has landed; otherwise it goes on by itself. It calls hold when the answer
+// is not there soon.
+func (g *flights) pilot(delivery context.Context, f *flight, hold func(), until time.Time) bool {
+	// The delivery's context ends with it; what it carries, such as the trace, stays.
+	c := &cruise{flights: g, flight: f, ctx: context.WithoutCancel(delivery), hold: hold}
+	handedOver := false
+	defer func() {
+		if !handedOver {
+			c.land() // also after a panic, since others may wait for it
+		}
+	}()
+	c.begin()
+	if c.fly(delivery.Done(), until) {
+		return true
+	}
+	handedOver = true
+	c.hold = nil
+	go func() {
+		defer c.land()
+		c.fly(nil, time.Time{})
+	}()
+	return false
 }
 
-// cruise claims the message and then computes its answer or waits for the one who does.
-func (g *flights) cruise(ctx context.Context, f *flight) landing {
-	claim := g.deduper.Claim(ctx, f.key, g.owner)
-	repeated := claim.State != dedupe.Won || claim.Age >= dedupe.Lease // won by itself, but not new: a take-over
-	f.budgetEnds = budgetEnd(time.Now(), ageOf(claim, f.in.CreateTime, time.Now()))
-	var asking *late.Asking
-	state, act, pause := course{}.next(claim, time.Now(), f.budgetEnds)
+// cruise is a flight on its way.
+type cruise struct {
+	*flights
+	*flight
+
+	ctx context.Context //nolint:containedctx // the flight outlives the call that begins it.
+	// claimed is when the claim was last seen to be ours.
+	claimed time.Time
+	claim   dedupe.Claim
+	state   course
+	act     action
+	pause   time.Duration
+	asking  *late.Asking
+	// hold, if there is one, is to be called before the delivery has to wait for long.
+	hold   func()
+	result landing
+}
+
+// land ends a flight. What has no result by now is due to a panic of ours.
+func (c *cruise) land() {
+	defer c.work.Done()
+	if c.result.outcome == "" {
+		c.result = success(outcomeFailed)
+	}
+	c.asking.Cancel()
+	c.mu.Lock()
+	delete(c.open, c.key)
+	c.mu.Unlock()
+	c.landed = c.result
+	close(c.done)
+}
+
+// begin claims the message.
+func (c *cruise) begin() {
+	asked := time.Now()
+	c.claim = c.deduper.Claim(c.ctx, c.key, c.owner)
+	if c.claim.State == dedupe.Won {
+		c.claimed = asked
+	}
+	// Won by itself, but not new: a take-over.
+	c.result.repeated = c.claim.State != dedupe.Won || c.claim.Age >= dedupe.Lease
+	now := time.Now()
+	c.budgetEnds = budgetEnd(now, ageOf(c.claim, c.in.CreateTime, now))
+	c.state, c.act, c.pause = course{}.next(c.claim, now, c.budgetEnds)
+}
+
+// look claims the message again: to renew the claim, or to see what another replica makes of it.
+func (c *cruise) look() {
+	asked := time.Now()
+	c.claim = c.deduper.Claim(c.ctx, c.key, c.owner)
+	if c.claim.State == dedupe.Won {
+		c.claimed = asked
+	}
+	c.state, c.act, c.pause = c.state.next(c.claim, time.Now(), c.budgetEnds)
+}
+
+// fly computes the answer or waits for the one who does, until the flight has landed. It returns false, and
+// may be called again, when leave is closed or the time until, if any, has come.
+func (c *cruise) fly(leave <-chan struct{}, until time.Time) bool {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		switch act {
-		case land:
-			asking.Cancel()
-			return landing{answer: claim.Answer, outcome: outcomeOf(claim.Answer), repeated: repeated}
-		case handOver:
-			return g.handOver(ctx, f, asking, repeated)
-		case compute:
-			if picked, ok := g.pickUp(ctx, f); ok {
-				return g.settle(ctx, f, picked, repeated)
-			}
-			asking = g.asker.Ask(ctx, f.question())
-		case wait:
+		if c.step() {
+			return true
 		}
+		pause := c.pause
+		if !until.IsZero() {
+			pause = min(pause, time.Until(until))
+		}
+		timer.Reset(pause)
 		select {
-		case <-asking.Done():
-			asking.Cancel()
-			answer := asking.Answer()
-			if f.policy.Policy == account.LateAnswerDrop && fault.KindOf(answer.Err) == fault.Deadline {
-				return g.handOver(ctx, f, nil, repeated) // The question ended with the budget.
+		case <-c.asking.Done():
+			c.answered(c.asking.Answer())
+			return true
+		case <-timer.C:
+			if !until.IsZero() && !time.Now().Before(until) {
+				return false
 			}
-			return g.settle(ctx, f, g.read(ctx, f, answer), repeated)
-		case <-time.After(pause):
-			claim = g.deduper.Claim(ctx, f.key, g.owner)
-			state, act, pause = state.next(claim, time.Now(), f.budgetEnds)
-		case <-g.stop:
-			asking.Cancel()
-			g.deduper.Release(ctx, f.key, g.owner)
-			return landing{outcome: outcomeInterrupted, repeated: repeated}
+			if c.hold != nil {
+				c.hold()
+				c.hold = nil
+			}
+			c.look()
+		case <-leave:
+			return false
+		case <-c.stop:
+			c.deduper.Release(c.ctx, c.key, c.owner)
+			c.result.outcome = outcomeInterrupted
+			return true
 		}
 	}
+}
+
+// step does what is to be done next, and reports whether the flight has landed by it.
+func (c *cruise) step() bool {
+	switch c.act {
+	case land:
+		c.result.answer, c.result.outcome = c.claim.Answer, outcomeOf(c.claim.Answer)
+		return true
+	case handOver:
+		c.handOver()
+		return true
+	case compute:
+		if picked, ok := c.pickUp(c.ctx, c.flight); ok {
+			c.settle(picked)
+			return true
+		}
+		c.asking = c.asker.Ask(c.ctx, c.question())
+	case wait:
+	}
+	c.act = wait
+	return false
+}
+
+// answered takes logic's answer.
+func (c *cruise) answered(answer late.Answer) {
+	if c.policy.Policy == account.LateAnswerDrop && fault.KindOf(answer.Err) == fault.Deadline {
+		c.handOver() // The question ended with the budget.
+		return
+	}
+	c.settle(c.read(c.ctx, c.flight, answer))
+}
+
+// settle stores an answer of our own. What another replica stored before counts instead, but there can be none
+// as long as our claim surely holds: then nobody has to wait for the store.
+func (c *cruise) settle(own landing) {
+	c.result.answer, c.result.outcome = own.answer, own.outcome
+	if time.Since(c.claimed) < dedupe.Lease/2 {
+		c.deduper.Keep(c.key, c.owner, own.answer)
+		return
+	}
+	kept := c.deduper.Finish(c.ctx, c.key, c.owner, own.answer)
+	if string(kept) != string(own.answer) {
+		c.result.answer, c.result.outcome = kept, outcomeOf(kept)
+	}
+}
+
+// handOver closes the last delivery and leaves the answer to the policy for late ones. If it is not us who
+// has asked logic, that one is dead, since it has not closed the message, and logic has to be asked again.
+func (c *cruise) handOver() {
+	c.metrics.replyTimeouts.WithLabelValues(c.key.AppID).Inc()
+	own := landing{answer: []byte(message.Success), outcome: outcomeTimedOut}
+	if c.policy.Policy == account.LateAnswerDrop {
+		c.log.WarnContext(c.ctx, "no answer from logic before the last delivery ended, the follower was shown nothing",
+			"app_id", c.key.AppID, "message_key", c.key.Message, "budget", replyBudget.String())
+		c.settle(own)
+		return
+	}
+	c.late.Adopt(c.ctx, c.job(nil), c.in, c.asking)
+	c.asking = nil // It is the adopter's now.
+	if c.policy.Policy == account.LateAnswerPickup {
+		if placeholder, ok := c.placeholder(c.ctx, c.flight); ok {
+			own.answer = placeholder
+		}
+	}
+	c.settle(own)
 }
 
 // question is what logic is asked. With a policy for late answers it lives on when the budget has ended.
@@ -182,37 +316,6 @@ func (f *flight) question() late.Question {
 	return late.Question{
 		AppID: f.key.AppID, In: f.in, DeliveryEnds: f.arrived.Add(deliveryTimeout), BudgetEnds: f.budgetEnds, Until: until,
 	}
-}
-
-// settle stores an answer of our own. What another replica stored before counts instead.
-func (g *flights) settle(ctx context.Context, f *flight, own landing, repeated bool) landing {
-	own.repeated = repeated
-	kept := g.deduper.Finish(ctx, f.key, g.owner, own.answer)
-	if string(kept) != string(own.answer) {
-		own.answer, own.outcome = kept, outcomeOf(kept)
-	}
-	return own
-}
-
-// handOver closes the last delivery and leaves the answer to the policy for late ones. Without asking,
-// logic has to be asked again: the replica that did is dead, since it has not closed the message.
-func (g *flights) handOver(ctx context.Context, f *flight, asking *late.Asking, repeated bool) landing {
-	g.metrics.replyTimeouts.WithLabelValues(f.key.AppID).Inc()
-	answer := []byte(message.Success)
-	switch f.policy.Policy {
-	case account.LateAnswerDrop:
-		asking.Cancel()
-		g.log.WarnContext(ctx, "no answer from logic before the last delivery ended, the follower was shown nothing",
-			"app_id", f.key.AppID, "message_key", f.key.Message, "budget", replyBudget.String())
-	case account.LateAnswerPickup:
-		g.late.Adopt(ctx, f.job(nil), f.in, asking)
-		if placeholder, ok := g.placeholder(ctx, f); ok {
-			answer = placeholder
-		}
-	default:
-		g.late.Adopt(ctx, f.job(nil), f.in, asking)
-	}
-	return g.settle(ctx, f, landing{answer: answer, outcome: outcomeTimedOut}, repeated)
 }
 
 // job is the flight's message as one whose answer comes late.

@@ -275,17 +275,23 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, to destination, c
 
 // body reads the body, up to the limit. Its error is a refusal.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.bodyLimit))
+	var body []byte
+	var err error
+	switch n := r.ContentLength; {
+	case n > h.bodyLimit:
+		err = &http.MaxBytesError{Limit: h.bodyLimit}
+	case n >= 0: // as WeChat sends it
+		body = make([]byte, n)
+		_, err = io.ReadFull(r.Body, body)
+	default:
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, h.bodyLimit))
+	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, refuse(http.StatusRequestEntityTooLarge, outcomeTooLarge, "body exceeds %d bytes", h.bodyLimit)
 	}
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, outcomeBadBody, "read body: %v", err)
 	}
-	// The server's read time-out has done its work, against slow senders. Left in place it would end the
-	// request's context while the answer is computed, just as if WeChat had closed the connection. Writers
-	// without deadlines are those of tests.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
 }
 
@@ -302,21 +308,12 @@ type delivery struct {
 // before the last may lapse, and the next one gets the answer.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, d delivery) outcome {
 	key := dedupe.Key{AppID: d.account.AppID, Message: d.in.Key()}
-	f, joined := h.flights.join(r.Context(), key, d)
+	f, begins := h.flights.join(key, d)
 	if f == nil {
 		return outcomeInterrupted
 	}
-	hold := time.NewTimer(time.Until(d.arrived.Add(holdCap)))
-	defer hold.Stop()
-	landed := success(outcomeHeld)
-	select {
-	case <-f.done:
-		landed = f.landed
-	case <-hold.C:
-	case <-r.Context().Done():
-		landed = landing{outcome: outcomeLapsed}
-	}
-	if joined || landed.repeated {
+	landed := h.await(w, r, f, begins)
+	if !begins || landed.repeated {
 		h.metrics.duplicates.WithLabelValues(key.AppID).Inc()
 	}
 	if landed.answer == nil {
@@ -329,6 +326,34 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, d delivery) ou
 	}
 	write(w, http.StatusOK, contentType, body)
 	return landed.outcome
+}
+
+// await returns what a flight brought, or that the delivery lapsed or was held for too long before.
+func (h *Handler) await(w http.ResponseWriter, r *http.Request, f *flight, pilots bool) landing {
+	until := time.Now().Add(holdCap)
+	// The server's read time-out has done its work, against slow senders. Left in place it would end the
+	// request's context while the answer is computed, just as if WeChat had closed the connection. Most
+	// answers are there before that, and needn't pay for it. Writers without deadlines are those of tests.
+	hold := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
+	if pilots {
+		if h.flights.pilot(r.Context(), f, hold, until) {
+			return f.landed
+		}
+	} else {
+		hold()
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		select {
+		case <-f.done:
+			return f.landed
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+	}
+	if r.Context().Err() != nil {
+		return landing{outcome: outcomeLapsed}
+	}
+	return success(outcomeHeld)
 }
 
 // refuse answers a request that isn't WeChat's with a status and nothing else, so that whoever sent it

@@ -33,6 +33,11 @@ func ago(t *testing.T, mode account.Encryption, age time.Duration) *http.Request
 	return pushAt(t, mode, "/wx", text(1, "你好"), strconv.FormatInt(time.Now().Add(-age).Unix(), 10), "1")
 }
 
+// replaceBody gives a request another body, of a length that is not told.
+func replaceBody(r *http.Request, body io.Reader) {
+	r.Body, r.ContentLength = io.NopCloser(body), -1
+}
+
 func TestHostileInput(t *testing.T) {
 	t.Parallel()
 	const (
@@ -73,14 +78,14 @@ func TestHostileInput(t *testing.T) {
 		}, http.StatusOK, "test", "replied"},
 		"no cipher text": {safe, func(t *testing.T) *http.Request {
 			r := push(t, safe, own, text(1, "x"))
-			r.Body = io.NopCloser(strings.NewReader("<xml><ToUserName>gh_1</ToUserName></xml>"))
+			replaceBody(r, strings.NewReader("<xml><ToUserName>gh_1</ToUserName></xml>"))
 			return r
 		}, http.StatusForbidden, "", "bad_signature"},
 		"cipher text of another account's key": {safe, func(t *testing.T) *http.Request {
 			r := push(t, safe, own, text(1, "x"))
 			query := r.URL.Query()
 			const broken = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-			r.Body = io.NopCloser(strings.NewReader("<xml><Encrypt>" + broken + "</Encrypt></xml>"))
+			replaceBody(r, strings.NewReader("<xml><Encrypt>"+broken+"</Encrypt></xml>"))
 			return with(r, "msg_signature", signature.Sign(testToken, query.Get("timestamp"), query.Get("nonce"), broken))
 		}, http.StatusOK, message.Success, "unreadable"},
 		"old recording": {plain, func(t *testing.T) *http.Request { return ago(t, plain, 11*time.Minute) },
@@ -104,7 +109,7 @@ func TestHostileInput(t *testing.T) {
 		}, http.StatusForbidden, "", "bad_signature"},
 		"body breaks off": {plain, func(t *testing.T) *http.Request {
 			r := push(t, plain, own, "")
-			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("<xml>"), failing{}))
+			replaceBody(r, io.MultiReader(strings.NewReader("<xml>"), failing{}))
 			return r
 		}, http.StatusBadRequest, "", "bad_body"},
 		"empty": {plain, func(t *testing.T) *http.Request { return push(t, plain, own, "") },

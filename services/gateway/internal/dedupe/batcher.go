@@ -60,6 +60,8 @@ type waiter struct {
 	done   chan struct{}
 	answer any
 	err    error
+	// then, if there is one, is called with them: nobody waits.
+	then func(answer any, err error)
 }
 
 // run runs a command and returns its answer; redis.Nil is the error of none. When ctx ends before, the
@@ -85,6 +87,17 @@ func (b *batcher) run(ctx context.Context, c command) (any, error) {
 		return w.answer, w.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for a round trip to Redis: %w", ctx.Err())
+	}
+}
+
+// post has a command run by and by, with others that wait, and then is told what came of it.
+func (b *batcher) post(c command, then func(answer any, err error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, &waiter{command: c, asked: time.Now(), then: then})
+	if !b.sending {
+		b.sending = true
+		go b.drain()
 	}
 }
 
@@ -146,7 +159,11 @@ func (b *batcher) send(batch []*waiter) {
 		})
 	}
 	for _, w := range batch {
-		close(w.done)
+		if w.then != nil {
+			w.then(w.answer, w.err)
+		} else {
+			close(w.done)
+		}
 	}
 }
 

@@ -67,6 +67,9 @@ type Store interface {
 	// Finish stores the answer, which must not be empty, and ends the owner's lease. The first answer
 	// wins: it is what Finish returns, to the owner and to everyone who computed the same in vain.
 	Finish(ctx context.Context, key Key, owner string, answer []byte) ([]byte, error)
+	// Keep stores the answer of a message whose lease surely still holds, so that the answer is the first. It
+	// doesn't wait: done is called by and by.
+	Keep(key Key, owner string, answer []byte, done func(error))
 	// Release ends the owner's lease without an answer, so that another takes over at once.
 	Release(ctx context.Context, key Key, owner string) error
 }

@@ -49,7 +49,25 @@ func suite() map[string]func(t *testing.T, w world) {
 		"release of another's":   releaseOfAnothers,
 		"answers are any bytes":  anyBytes,
 		"late answer of the old": lateAnswer,
+		"kept without waiting":   keptWithoutWaiting,
 	}
+}
+
+func keptWithoutWaiting(t *testing.T, w world) {
+	state(t, w, "a", dedupe.Won)
+	done := make(chan error, 1)
+	w.Keep(message, "a", []byte("answer"), func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := claim(t, w, message, "b"); got.State != dedupe.Answered || string(got.Answer) != "answer" {
+		t.Errorf("claimed %+v", got)
+	}
+	if kept := finish(t, w, "b", "another"); kept != "answer" {
+		t.Errorf("a later answer gives %q", kept)
+	}
+	w.pass(dedupe.Life)
+	state(t, w, "b", dedupe.Won)
 }
 
 func claim(t *testing.T, w world, key dedupe.Key, owner string) dedupe.Claim {
@@ -489,6 +507,18 @@ func (s *switchable) Finish(ctx context.Context, key dedupe.Key, owner string, a
 	return s.Store.Finish(ctx, key, owner, answer)
 }
 
+func (s *switchable) Keep(key dedupe.Key, owner string, answer []byte, done func(error)) {
+	ctx, cancel := context.WithTimeout(context.Background(), dedupe.CommandTimeout)
+	go func() {
+		defer cancel()
+		if err := s.trouble(ctx); err != nil {
+			done(err)
+			return
+		}
+		s.Store.Keep(key, owner, answer, done)
+	}()
+}
+
 func (s *switchable) Release(ctx context.Context, key dedupe.Key, owner string) error {
 	if err := s.trouble(ctx); err != nil {
 		return err
@@ -651,6 +681,19 @@ func TestAPauseOfTheSharedStoreTakesNothingOver(t *testing.T) {
 // that another replica waits for.
 func TestWhatTheSharedStoreMissedItGetsLater(t *testing.T) {
 	t.Parallel()
+	for name, store := range map[string]func(t *testing.T, w *dedupe.Window){
+		"waited for":     func(t *testing.T, w *dedupe.Window) { w.Finish(t.Context(), message, "a", []byte("answer")) },
+		"not waited for": func(_ *testing.T, w *dedupe.Window) { w.Keep(message, "a", []byte("answer")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whatTheSharedStoreMissed(t, store)
+		})
+	}
+}
+
+func whatTheSharedStoreMissed(t *testing.T, give func(*testing.T, *dedupe.Window)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store := &switchable{Store: dedupe.NewMemory()}
 		w := dedupe.NewWindow(store, store.ping, func(error) {})
@@ -661,7 +704,7 @@ func TestWhatTheSharedStoreMissedItGetsLater(t *testing.T) {
 			t.Fatalf("state %d", got.State)
 		}
 		store.mode.Store(fails)
-		w.Finish(t.Context(), message, "a", []byte("answer"))
+		give(t, w)
 		time.Sleep(5 * time.Second) // some looks at a dead store
 		store.mode.Store(works)
 		time.Sleep(time.Second)

@@ -82,6 +82,12 @@ func (m *Memory) Finish(_ context.Context, key Key, owner string, answer []byte)
 	return r.answer, nil
 }
 
+// Keep is Store's.
+func (m *Memory) Keep(key Key, owner string, answer []byte, done func(error)) {
+	_, err := m.Finish(context.Background(), key, owner, answer)
+	done(err)
+}
+
 // Release is Store's.
 func (m *Memory) Release(_ context.Context, key Key, owner string) error {
 	m.mu.Lock()

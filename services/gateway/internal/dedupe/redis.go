@@ -42,8 +42,11 @@ func NewRedis(client redis.UniversalClient) *Redis {
 	}
 }
 
-// pendingMark begins a record without an answer, as the scripts know it.
-const pendingMark = "?"
+// What a record begins with, as the scripts know it.
+const (
+	pendingMark = "?" // the name of the first owner follows
+	answerMark  = "=" // the answer follows
+)
 
 // errScript says that a script answered what it never answers: somebody changed it or the server.
 var errScript = errors.New("unexpected answer of a Redis script")
@@ -104,6 +107,17 @@ func (r *Redis) Finish(ctx context.Context, key Key, _ string, answer []byte) ([
 	default:
 		return nil, fmt.Errorf("store the answer of message %s: %w: %T", key.Message, errScript, got)
 	}
+}
+
+// Keep is Store's. A plain SET costs the server a fraction of what a script does.
+func (r *Redis) Keep(key Key, _ string, answer []byte, done func(error)) {
+	set := command{args: []any{"SET", key.redis()[0], answerMark + string(answer), "PX", Life.Milliseconds()}}
+	r.commands.post(set, func(_ any, err error) {
+		if err != nil {
+			err = fmt.Errorf("store the answer of message %s: %w", key.Message, err)
+		}
+		done(err)
+	})
 }
 
 // Release is Store's.

@@ -24,6 +24,9 @@ type Window struct {
 	// owed are the answers that the shared store could not take.
 	mu   sync.Mutex
 	owed map[Key]debt
+
+	// keeping are the answers that the shared store is about to take.
+	keeping sync.WaitGroup
 }
 
 // debt is an answer that other replicas may be waiting for.
@@ -75,6 +78,25 @@ func (w *Window) Finish(ctx context.Context, key Key, owner string, answer []byt
 	return kept
 }
 
+// Keep stores the answer of a message whose claim surely still holds, without waiting: repeats of the message
+// find it here at once, and at other replicas when the shared store has it.
+func (w *Window) Keep(key Key, owner string, answer []byte) {
+	kept, _ := w.local.Finish(context.Background(), key, owner, answer) // Memory never fails.
+	d := debt{owner, kept, time.Now()}
+	if w.down.Load() {
+		w.owe(key, d)
+		return
+	}
+	w.keeping.Add(1)
+	w.shared.Keep(key, owner, kept, func(err error) {
+		defer w.keeping.Done()
+		if err != nil {
+			w.failed(context.Background(), err)
+			w.owe(key, d)
+		}
+	})
+}
+
 // owe remembers an answer for the shared store. What is too much is left to the replicas that wait for it:
 // they compute it themselves when the claim has lapsed.
 func (w *Window) owe(key Key, d debt) {
@@ -112,8 +134,10 @@ func (w *Window) Release(ctx context.Context, key Key, owner string) {
 	_ = w.local.Release(ctx, key, owner) // Memory never fails.
 }
 
-// Run watches the shared store until ctx is done, and gives it what it has missed when it works again.
+// Run watches the shared store until ctx is done, and gives it what it has missed when it works again. It
+// returns when the shared store has taken, or refused, what was kept last.
 func (w *Window) Run(ctx context.Context) error {
+	defer w.keeping.Wait()
 	return redisconn.Watch(ctx, w.ping, func(err error) {
 		w.down.Store(err != nil)
 		w.report(err)
