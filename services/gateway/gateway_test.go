@@ -694,3 +694,8 @@ func await(t *testing.T, tel *telemetry.Telemetry, component string, up bool) {
 		}
 	}
 }
+
+// Begin is never possible, so that Reply is always asked.
+func (slow) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
+	return nil
+}

@@ -103,7 +103,7 @@ func chainOf(name, gateway, logic string) subject {
 		run := func(bin string, env ...string) {
 			debug := harness.FreeAddr(b)
 			// The settings of docker-compose.yml.
-			env = append(env, "DEBUG_LISTEN_ADDR="+debug, "GOGC=400", "GOMEMLIMIT=100MiB")
+			env = append(env, "DEBUG_LISTEN_ADDR="+debug, "GOGC=400", "GOMEMLIMIT=100MiB", "GOMAXPROCS=1")
 			process := harness.Start(b, bin, env)
 			process.WaitHTTP(b, "http://"+debug+"/readyz")
 			s.processes = append(s.processes, process)

@@ -382,3 +382,8 @@ func TestACutDrainHandsOverAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Begin is never possible, so that Reply is always asked.
+func (panicking) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
+	return nil
+}

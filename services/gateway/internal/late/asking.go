@@ -17,6 +17,10 @@ type Replier interface {
 	// Reply returns a reply, nil for none, and the name of the rule that decided. It tries until the
 	// deadline of ctx; deliveryEnds is when WeChat drops the present delivery, budgetEnds the last one.
 	Reply(ctx context.Context, appID string, in message.Message, deliveryEnds, budgetEnds time.Time) (message.Reply, string, error)
+	// Begin does the same without waiting and returns how to cancel it, or nil if it can't. It calls done
+	// with what came of it; again says that Reply is to be called.
+	Begin(appID string, in message.Message, deliveryEnds, budgetEnds, until time.Time,
+		done func(reply message.Reply, rule string, again bool, err error)) (cancel func())
 }
 
 // Question is what logic is asked about one message, and for how long.
@@ -43,9 +47,12 @@ func NewAsker(replier Replier, log *slog.Logger) *Asker { return &Asker{replier:
 // Asking is a question that is under way. Whoever has it cancels it in the end. Nil is no question: it is
 // never done, and cancelling it does nothing.
 type Asking struct {
-	cancel context.CancelFunc
 	done   chan struct{}
 	answer Answer
+
+	mu        sync.Mutex
+	cancelled bool
+	cancel    func()
 }
 
 // Answer is what came of a question.
@@ -57,15 +64,34 @@ type Answer struct {
 	Err  error
 }
 
-// Ask begins to ask. Of ctx it keeps the values, such as the trace.
+// Ask begins to ask. Of ctx it keeps the values, such as the trace. The answer, or that there is none, is
+// certain to come only until q.Until.
 func (a *Asker) Ask(ctx context.Context, q Question) *Asking {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.Until)
-	asking := &Asking{cancel: cancel, done: make(chan struct{})}
-	a.work.Go(func() {
-		defer close(asking.done)
-		asking.answer = a.ask(ctx, q)
-	})
+	asking := &Asking{done: make(chan struct{})}
+	cancel := a.replier.Begin(q.AppID, q.In, q.DeliveryEnds, q.BudgetEnds, q.Until,
+		func(reply message.Reply, rule string, again bool, err error) {
+			if again {
+				a.askAndWait(ctx, q, asking)
+				return
+			}
+			asking.conclude(Answer{reply, rule, err})
+		})
+	if cancel == nil {
+		a.askAndWait(ctx, q, asking)
+		return asking
+	}
+	asking.cancelBy(cancel, false)
 	return asking
+}
+
+// askAndWait has a goroutine ask for as long as it takes.
+func (a *Asker) askAndWait(ctx context.Context, q Question, asking *Asking) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.Until)
+	asking.cancelBy(cancel, true)
+	a.work.Go(func() {
+		defer cancel()
+		asking.conclude(a.ask(ctx, q))
+	})
 }
 
 func (a *Asker) ask(ctx context.Context, q Question) (answer Answer) {
@@ -80,6 +106,24 @@ func (a *Asker) ask(ctx context.Context, q Question) (answer Answer) {
 	return answer
 }
 
+// conclude gives the answer.
+func (a *Asking) conclude(answer Answer) {
+	a.answer = answer
+	close(a.done)
+}
+
+// cancelBy says how the question is cancelled: from now on, or unless there is a way already.
+func (a *Asking) cancelBy(cancel func(), fromNowOn bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cancelled {
+		cancel()
+	}
+	if fromNowOn || a.cancel == nil {
+		a.cancel = cancel
+	}
+}
+
 // Done is closed when the answer is there.
 func (a *Asking) Done() <-chan struct{} {
 	if a == nil {
@@ -90,7 +134,13 @@ func (a *Asking) Done() <-chan struct{} {
 
 // Cancel ends the question; its answer is not wanted any more.
 func (a *Asking) Cancel() {
-	if a != nil {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cancelled = true
+	if a.cancel != nil {
 		a.cancel()
 	}
 }

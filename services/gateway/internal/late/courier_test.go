@@ -335,3 +335,13 @@ type panicking struct{}
 func (panicking) Reply(context.Context, string, message.Message, time.Time, time.Time) (message.Reply, string, error) {
 	panic("bug")
 }
+
+// Begin is never possible, so that Reply is always asked.
+func (*answers) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
+	return nil
+}
+
+// Begin is never possible, so that Reply is always asked.
+func (panicking) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
+	return nil
+}

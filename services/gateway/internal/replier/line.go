@@ -32,7 +32,7 @@ type line struct {
 	// closed says that the line takes no more questions.
 	closed    bool
 	lastID    uint64
-	asked     map[uint64]chan result
+	asked     map[uint64]func(result)
 	questions []*logicv1.Question
 	cancelled []uint64
 }
@@ -47,17 +47,15 @@ type result struct {
 var errNotAsked = errors.New("not asked on this line")
 
 func newLine(s stream, retired func(*line)) *line {
-	return &line{stream: s, retired: retired, wake: make(chan struct{}, 1), asked: map[uint64]chan result{}}
+	return &line{stream: s, retired: retired, wake: make(chan struct{}, 1), asked: map[uint64]func(result){}}
 }
 
 // ask asks on the line and waits for the answer until ctx ends. Its errors are those of a Reply call, and
 // errNotAsked. If the line breaks the error is a fault.Unavailable.
 func (l *line) ask(ctx context.Context, request *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
-	question := &logicv1.Question{Request: request}
-	if deadline, ok := ctx.Deadline(); ok {
-		question.TimeLeft = durationpb.New(time.Until(deadline))
-	}
-	came, ok := l.enqueue(question)
+	until, _ := ctx.Deadline()
+	came := make(chan result, 1)
+	id, ok := l.begin(request, until, func(r result) { came <- r })
 	if !ok {
 		return nil, errNotAsked
 	}
@@ -65,18 +63,23 @@ func (l *line) ask(ctx context.Context, request *logicv1.ReplyRequest) (*logicv1
 	case got := <-came:
 		return got.response, got.err
 	case <-ctx.Done():
-		l.cancel(question.GetId())
+		l.cancel(id)
 		return nil, fault.Wrap(fault.Deadline, ctx.Err(), "logic did not answer in time")
 	}
 }
 
-// enqueue gives the question its id and to the writer. It reports whether the line takes questions.
-func (l *line) enqueue(question *logicv1.Question) (<-chan result, bool) {
-	came := make(chan result, 1)
+// begin asks on the line, tells logic until when the answer is wanted, if there is a limit, and returns at
+// once. It reports whether the line takes questions. The function came is called with what comes of it, and
+// must not wait; it is not called after cancel.
+func (l *line) begin(request *logicv1.ReplyRequest, until time.Time, came func(result)) (id uint64, ok bool) {
+	question := &logicv1.Question{Request: request}
+	if !until.IsZero() {
+		question.TimeLeft = durationpb.New(time.Until(until))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, false
+		return 0, false
 	}
 	l.lastID++
 	question.Id = l.lastID
@@ -85,7 +88,7 @@ func (l *line) enqueue(question *logicv1.Question) (<-chan result, bool) {
 	if len(l.questions) == 1 {
 		l.nudge()
 	}
-	return came, true
+	return question.GetId(), true
 }
 
 // cancel forgets a question and has logic told.
@@ -181,26 +184,31 @@ func (l *line) read() error {
 }
 
 func (l *line) hear(answers []*logicv1.Answer) {
+	for i, came := range l.answered(answers) {
+		if came != nil { // otherwise it was cancelled.
+			came(resultOf(answers[i]))
+		}
+	}
+}
+
+// answered returns whom to tell of each answer, and forgets the questions.
+func (l *line) answered(answers []*logicv1.Answer) []func(result) {
+	tell := make([]func(result), len(answers))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, answer := range answers {
-		came, ok := l.asked[answer.GetId()]
-		if !ok {
-			continue // cancelled.
-		}
+	for i, answer := range answers {
+		tell[i] = l.asked[answer.GetId()]
 		delete(l.asked, answer.GetId())
-		came <- resultOf(answer)
 	}
 	if l.closed && len(l.asked) == 0 {
 		l.nudge()
 	}
+	return tell
 }
 
 // abandon ends the questions that will get no answer on this line, because its call has ended with err.
 func (l *line) abandon(err error) {
 	l.retire()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	reason := error(fault.Wrap(fault.Unavailable, err, "the call to logic broke before the answer"))
 	switch {
 	case status.Code(err) == codes.Unimplemented:
@@ -208,9 +216,12 @@ func (l *line) abandon(err error) {
 	case err == nil:
 		reason = fault.New(fault.Unavailable, "logic ended the call without an answer")
 	}
-	for id, came := range l.asked {
-		delete(l.asked, id)
-		came <- result{err: reason}
+	l.mu.Lock()
+	left := l.asked
+	l.asked = map[uint64]func(result){}
+	l.mu.Unlock()
+	for _, came := range left {
+		came(result{err: reason})
 	}
 }
 

@@ -517,3 +517,90 @@ func TestAnAnswerOfTomorrowsIsNotTakenForNone(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestBegin asks without waiting.
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	type came struct {
+		Text  string
+		Rule  string
+		Again bool
+		Kind  fault.Kind
+	}
+	begin := func(client *Client, id uint64, all chan came) func() {
+		in := hello
+		in.MsgID = id
+		now := time.Now()
+		return client.Begin("wx1", in, now.Add(5*time.Second), now.Add(14*time.Second), now.Add(time.Minute),
+			func(reply message.Reply, rule string, again bool, err error) {
+				text, _ := reply.(message.TextReply)
+				c := came{Text: text.Content, Rule: rule, Again: again}
+				if err != nil {
+					c.Kind = fault.KindOf(err)
+				}
+				all <- c
+			})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		logic := newConverser()
+		client, calls := lined(t, logic)
+		all := make(chan came, 10)
+		want := func(what string, want ...came) {
+			t.Helper()
+			synctest.Wait()
+			var got []came
+			for len(all) > 0 {
+				got = append(got, <-all)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", what, diff)
+			}
+		}
+		take := func(begun func()) (*heard, *logicv1.Question) {
+			t.Helper()
+			if begun == nil {
+				t.Fatal("there is no line")
+			}
+			synctest.Wait()
+			for _, call := range calls {
+				for len(call.in) > 0 { // among them may be word of what was cancelled
+					if questions := (<-call.in).GetQuestions(); len(questions) > 0 {
+						return call, questions[0]
+					}
+				}
+			}
+			t.Fatal("logic was asked nothing")
+			return nil, nil
+		}
+
+		call, question := take(begin(client, 2, all))
+		if left := question.GetTimeLeft().AsDuration(); left != time.Minute {
+			t.Errorf("time left %v", left)
+		}
+		want("before the answer")
+		call.answer(t, question)
+		want("answered", came{Text: "m2"})
+
+		cancel := begin(client, 3, all)
+		call, question = take(cancel)
+		cancel()
+		call.answer(t, question)
+		want("cancelled")
+
+		call, _ = take(begin(client, 4, all))
+		call.end <- status.Error(codes.Unavailable, "going away")
+		want("broken", came{Again: true, Kind: fault.Unavailable})
+	})
+}
+
+func TestBeginNeedsALine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := dial(t, newConverser())
+		now := time.Now()
+		if client.Begin("wx1", hello, now, now, now, func(message.Reply, string, bool, error) { t.Error("told something") }) != nil {
+			t.Error("begun without a line")
+		}
+		synctest.Wait()
+	})
+}

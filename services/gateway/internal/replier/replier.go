@@ -67,6 +67,37 @@ func (c *Client) Reply(ctx context.Context, appID string, in message.Message, de
 	}
 }
 
+// Begin asks like Reply, but returns at once, if there is a line to ask on; otherwise it returns nil. It
+// returns how to cancel the question. The function done is called with what comes of it, and must not wait;
+// again says that logic was not available, and that Reply is to be called.
+func (c *Client) Begin(
+	appID string, in message.Message, deliveryEnds, budgetEnds, until time.Time,
+	done func(reply message.Reply, rule string, again bool, err error),
+) (cancel func()) {
+	l := c.lines.pick()
+	if l == nil {
+		return nil
+	}
+	id, ok := l.begin(&logicv1.ReplyRequest{
+		Message: toProto(appID, in), MessageKey: in.Key(),
+		DeliveryTimeLeft: timeLeft(deliveryEnds), BudgetTimeLeft: timeLeft(budgetEnds),
+	}, until, func(r result) {
+		switch {
+		case r.err == nil:
+			reply, err := fromProto(r.response.GetReply())
+			done(reply, r.response.GetRule(), false, err)
+		case errors.Is(r.err, errNotAsked), worthRepeating(r.err):
+			done(nil, "", true, r.err)
+		default:
+			done(nil, "", false, fmt.Errorf("ask logic: %w", r.err))
+		}
+	})
+	if !ok {
+		return nil
+	}
+	return func() { l.cancel(id) }
+}
+
 // ask asks once, on a line if there is one.
 func (c *Client) ask(ctx context.Context, question *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
 	if l := c.lines.pick(); l != nil {
