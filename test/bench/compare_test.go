@@ -43,7 +43,10 @@ func BenchmarkAgainstSilenceper(b *testing.B) {
 	if err != nil {
 		b.Skip("the peer cannot be built here: ", err)
 	}
-	subjects := []subject{chainOf("chain", harness.Build(b, "./services/gateway/cmd/gateway"), harness.Build(b, "./services/logic/cmd/logic"))}
+	subjects := []subject{
+		chainOf("chain", harness.Build(b, "./services/gateway/cmd/gateway"), harness.Build(b, "./services/logic/cmd/logic")),
+		silenceper("silenceper, tuned alike", peer, tuning...),
+	}
 	if *another != "" {
 		subjects = append(subjects, chainOf("another", filepath.Join(*another, "gateway"), filepath.Join(*another, "logic")))
 	}
@@ -54,7 +57,7 @@ func BenchmarkAgainstSilenceper(b *testing.B) {
 	} {
 		b.Run(strings.Replace(name, "@", "at "+strconv.Itoa(fixedRate)+" a second", 1), func(b *testing.B) {
 			for b.Loop() {
-				b.ReportMetric(compare(b, load, silenceper(peer), subjects), "ratio")
+				b.ReportMetric(compare(b, load, silenceper("silenceper", peer), subjects), "ratio")
 			}
 		})
 	}
@@ -102,8 +105,7 @@ func chainOf(name, gateway, logic string) subject {
 		logicAddr := harness.FreeAddr(b)
 		run := func(bin string, env ...string) {
 			debug := harness.FreeAddr(b)
-			// The settings of docker-compose.yml.
-			env = append(env, "DEBUG_LISTEN_ADDR="+debug, "GOGC=400", "GOMEMLIMIT=100MiB", "GOMAXPROCS=1")
+			env = append(append(env, "DEBUG_LISTEN_ADDR="+debug), tuning...)
 			process := harness.Start(b, bin, env)
 			process.WaitHTTP(b, "http://"+debug+"/readyz")
 			s.processes = append(s.processes, process)
@@ -116,11 +118,14 @@ func chainOf(name, gateway, logic string) subject {
 	}}
 }
 
+// tuning is that of docker-compose.yml.
+var tuning = []string{"GOGC=400", "GOMEMLIMIT=100MiB", "GOMAXPROCS=1"}
+
 // silenceper is the peer.
-func silenceper(bin string) subject {
-	return subject{name: "silenceper", start: func(b *testing.B, _ bool) system {
+func silenceper(name, bin string, env ...string) subject {
+	return subject{name: name, start: func(b *testing.B, _ bool) system {
 		addr := harness.FreeAddr(b)
-		process := harness.Start(b, bin, nil, "-addr", addr, "-app-id", account.DevelopmentAppID,
+		process := harness.Start(b, bin, env, "-addr", addr, "-app-id", account.DevelopmentAppID,
 			"-token", account.DevelopmentCallbackToken, "-aes-key", account.DevelopmentEncodingAESKey)
 		return system{addr: addr, path: "/", processes: []*harness.Process{process}}
 	}}
