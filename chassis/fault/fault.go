@@ -28,6 +28,8 @@ const (
 	Invalid Kind = "INVALID"
 	// Unauthenticated is a caller that could not prove who it is, by signature, key or certificate.
 	Unauthenticated Kind = "UNAUTHENTICATED"
+	// Forbidden is a caller that is known and may not have what it asks for.
+	Forbidden Kind = "FORBIDDEN"
 	// NotFound is an account or endpoint that does not exist here.
 	NotFound Kind = "NOT_FOUND"
 	// Throttled is our own limit; try again after RetryAfter.
@@ -115,6 +117,8 @@ func (k Kind) code() codes.Code {
 		return codes.InvalidArgument
 	case Unauthenticated:
 		return codes.Unauthenticated
+	case Forbidden:
+		return codes.PermissionDenied
 	case NotFound:
 		return codes.NotFound
 	case Throttled, QuotaSpent:
@@ -202,8 +206,10 @@ func kindOfCode(code codes.Code) Kind {
 	switch code {
 	case codes.InvalidArgument, codes.OutOfRange:
 		return Invalid
-	case codes.Unauthenticated, codes.PermissionDenied:
+	case codes.Unauthenticated:
 		return Unauthenticated
+	case codes.PermissionDenied:
+		return Forbidden
 	case codes.NotFound, codes.Unimplemented:
 		return NotFound
 	case codes.ResourceExhausted:

@@ -20,6 +20,7 @@ func TestKindAndRetryAfterSurviveTheWire(t *testing.T) {
 		fault.Internal:        codes.Internal,
 		fault.Invalid:         codes.InvalidArgument,
 		fault.Unauthenticated: codes.Unauthenticated,
+		fault.Forbidden:       codes.PermissionDenied,
 		fault.NotFound:        codes.NotFound,
 		fault.Throttled:       codes.ResourceExhausted,
 		fault.QuotaSpent:      codes.ResourceExhausted,

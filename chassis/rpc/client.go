@@ -47,8 +47,8 @@ const (
 )
 
 // Dial makes a client connection to target, such as dns:///logic:50051 or localhost:50051. It does
-// not connect: calls wait for a replica until their deadline.
-func Dial(target string, tel *telemetry.Telemetry, files TLS, repeat Repeat) (*grpc.ClientConn, error) {
+// not connect: calls wait for a replica until their deadline. Options such as WithKey come last.
+func Dial(target string, tel *telemetry.Telemetry, files TLS, repeat Repeat, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	creds, err := files.client()
 	if err != nil {
 		return nil, err
@@ -59,11 +59,11 @@ func Dial(target string, tel *telemetry.Telemetry, files TLS, repeat Repeat) (*g
 	if repeat == IfUnavailable {
 		calls = retrying
 	}
-	conn, err := grpc.NewClient(target,
+	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		// The DNS resolver would look for a TXT record, which stalls 10 s behind Docker's DNS.
 		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultServiceConfig("{"+balancing+","+calls+"}"),
+		grpc.WithDefaultServiceConfig("{" + balancing + "," + calls + "}"),
 		grpc.WithConnectParams(connectParams()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithInitialWindowSize(window),
@@ -72,7 +72,7 @@ func Dial(target string, tel *telemetry.Telemetry, files TLS, repeat Repeat) (*g
 			otelgrpc.WithTracerProvider(tel.Traces), otelgrpc.WithPropagators(tel.Propagator))),
 		grpc.WithChainUnaryInterceptor(clientFaults, metrics.UnaryClientInterceptor()),
 		grpc.WithChainStreamInterceptor(metrics.StreamClientInterceptor()),
-	)
+	}, options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("gRPC target %q: %w", target, err)
 	}

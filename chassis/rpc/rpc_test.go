@@ -11,6 +11,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,13 +62,25 @@ func do(ctx context.Context, conn *grpc.ClientConn) (*durationpb.Duration, error
 }
 
 // serve runs p on addr until the test ends and returns the bound address and a way to stop it early.
-func serve(t *testing.T, addr string, tel *telemetry.Telemetry, files rpc.TLS, p probe) (bound string, stop func()) {
+func serve(t *testing.T, addr string, tel *telemetry.Telemetry, files rpc.TLS, p probe, options ...rpc.Option) (bound string, stop func()) {
 	t.Helper()
-	server, err := rpc.NewServer(tel, files)
+	server, err := rpc.NewServer(tel, files, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.RegisterService(&probeService, p)
+	return runOn(t, addr, server)
+}
+
+// run serves until the test ends, on a free port.
+func run(t *testing.T, server *rpc.Server) string {
+	t.Helper()
+	bound, _ := runOn(t, "127.0.0.1:0", server)
+	return bound
+}
+
+func runOn(t *testing.T, addr string, server *rpc.Server) (bound string, stop func()) {
+	t.Helper()
 	var lc net.ListenConfig
 	lis, err := lc.Listen(t.Context(), "tcp", addr)
 	if err != nil {
@@ -89,9 +102,9 @@ func serve(t *testing.T, addr string, tel *telemetry.Telemetry, files rpc.TLS, p
 	return lis.Addr().String(), stop
 }
 
-func dial(t *testing.T, target string, files rpc.TLS, repeat rpc.Repeat) *grpc.ClientConn {
+func dial(t *testing.T, target string, files rpc.TLS, repeat rpc.Repeat, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	conn, err := rpc.Dial(target, telemetry.Discard(), files, repeat)
+	conn, err := rpc.Dial(target, telemetry.Discard(), files, repeat, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,6 +303,7 @@ func (a ca) issue(t *testing.T, name string) rpc.TLS {
 	key := newKey(t)
 	der := a.sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{name + ".internal"}, URIs: []*url.URL{{Scheme: "spiffe", Host: "house", Path: "/" + name}},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, &key.PublicKey)

@@ -44,17 +44,24 @@ type Server struct {
 	health    *health.Server
 	log       *slog.Logger
 	plaintext bool
+	admit     Admission
 }
 
+// Option changes how NewServer makes a server.
+type Option func(*Server)
+
 // NewServer makes a server. Without TLS files it speaks plaintext.
-func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
+func NewServer(tel *telemetry.Telemetry, files TLS, options ...Option) (*Server, error) {
 	creds, err := files.server()
 	if err != nil {
 		return nil, err
 	}
 	metrics := telemetry.Register(tel.Metrics, grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram()))
 	onPanic := recovery.WithRecoveryHandler(panicked)
-	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.enabled()}
+	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.enabled(), admit: admitAll}
+	for _, option := range options {
+		option(s)
+	}
 	s.Server = grpc.NewServer(
 		grpc.Creds(creds),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(
@@ -63,12 +70,14 @@ func NewServer(tel *telemetry.Telemetry, files TLS) (*Server, error) {
 			metrics.UnaryServerInterceptor(),
 			s.unaryFaults,
 			recovery.UnaryServerInterceptor(onPanic),
+			s.unaryAdmission,
 			unaryDeadline,
 		),
 		grpc.ChainStreamInterceptor(
 			metrics.StreamServerInterceptor(),
 			s.streamFaults,
 			recovery.StreamServerInterceptor(onPanic),
+			s.streamAdmission,
 		),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: maxConnectionAgeGrace,

@@ -74,6 +74,8 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case fault.Unauthenticated:
 		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
 	case fault.NotFound:
 		return http.StatusNotFound
 	case fault.Throttled:

@@ -175,7 +175,9 @@ func unavailable(appID string, err error) error {
 		return fault.Wrap(fault.NotFound, err, "account %.64q is not configured in token-center; check app_id", appID)
 	case fault.Precondition, fault.QuotaSpent, fault.Throttled:
 		return fault.Wrap(kind, err, "token-center has no token for %s and cannot fetch one; its log says why", appID)
-	case fault.Internal, fault.Invalid, fault.Unauthenticated, fault.Unavailable, fault.Deadline:
+	case fault.Unauthenticated, fault.Forbidden:
+		return fault.Wrap(fault.Precondition, err, "token-center gives api-proxy no token for %.64q; check TOKEN_CENTER_KEY_FILE, and the callers file of token-center (WX_CALLERS_FILE)", appID)
+	case fault.Internal, fault.Invalid, fault.Unavailable, fault.Deadline:
 	}
 	return fault.Wrap(fault.Unavailable, err, "token-center gives no token for %s; check that it runs and TOKEN_CENTER_ADDR", appID).WithRetryAfter(time.Second)
 }

@@ -51,7 +51,7 @@ func incurable(err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Precondition, fault.QuotaSpent, fault.Invalid:
 		return true
-	case fault.Internal, fault.Unauthenticated, fault.NotFound, fault.Throttled, fault.Unavailable, fault.Deadline:
+	case fault.Internal, fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.Throttled, fault.Unavailable, fault.Deadline:
 	}
 	return false
 }
