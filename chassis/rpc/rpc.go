@@ -29,7 +29,7 @@ const certificateRefresh = time.Minute
 // Check reads the files and returns what is wrong with them.
 func (t TLS) Check() error {
 	switch {
-	case !t.enabled() && t.KeyFile == "" && t.CAFile == "":
+	case !t.Enabled() && t.KeyFile == "" && t.CAFile == "":
 		return nil
 	case t.CertFile == "" || t.KeyFile == "" || t.CAFile == "":
 		return errors.New("TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE: set all three for mutual TLS, or none")
@@ -40,10 +40,11 @@ func (t TLS) Check() error {
 	return nil
 }
 
-func (t TLS) enabled() bool { return t.CertFile != "" }
+// Enabled reports whether mutual TLS is configured.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
 
 func (t TLS) server() (credentials.TransportCredentials, error) {
-	if !t.enabled() {
+	if !t.Enabled() {
 		return insecure.NewCredentials(), nil
 	}
 	identity, roots, err := t.providers()
@@ -65,7 +66,7 @@ func (t TLS) server() (credentials.TransportCredentials, error) {
 }
 
 func (t TLS) client() (credentials.TransportCredentials, error) {
-	if !t.enabled() {
+	if !t.Enabled() {
 		return insecure.NewCredentials(), nil
 	}
 	identity, roots, err := t.providers()

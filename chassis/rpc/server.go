@@ -58,7 +58,7 @@ func NewServer(tel *telemetry.Telemetry, files TLS, options ...Option) (*Server,
 	}
 	metrics := telemetry.Register(tel.Metrics, grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram()))
 	onPanic := recovery.WithRecoveryHandler(panicked)
-	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.enabled(), admit: admitAll}
+	s := &Server{health: health.NewServer(), log: tel.Log, plaintext: !files.Enabled(), admit: admitAll}
 	for _, option := range options {
 		option(s)
 	}

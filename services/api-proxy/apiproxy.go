@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
+	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -34,13 +35,14 @@ import (
 
 // Config are the settings. The zero value of a time-out means its default.
 type Config struct {
-	ListenAddr      string        `name:"listen-addr" env:"API_PROXY_LISTEN_ADDR" default:":8081" help:"Listen address of the HTTP pass-through: SDKs use it in place of https://api.weixin.qq.com."`
-	GRPCListenAddr  string        `name:"grpc-listen-addr" env:"API_PROXY_GRPC_LISTEN_ADDR" default:":50052" help:"Listen address of the gRPC service."`
-	TokenCenterAddr string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" default:"dns:///localhost:50053" help:"Where token-center is; dns:/// spreads over all replicas behind the name."`
-	BaseURLs        []string      `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, comma-separated; the first that can be reached is used. For the simulator http://localhost:8090."`
-	AnswerTimeout   time.Duration `name:"answer-timeout" env:"API_PROXY_ANSWER_TIMEOUT" default:"10s" help:"How long WeChat may take to begin an answer. Long uploads get extra time."`
-	ConnectTimeout  time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
-	SpoolDir        string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
+	ListenAddr         string        `name:"listen-addr" env:"API_PROXY_LISTEN_ADDR" default:":8081" help:"Listen address of the HTTP pass-through: SDKs use it in place of https://api.weixin.qq.com."`
+	GRPCListenAddr     string        `name:"grpc-listen-addr" env:"API_PROXY_GRPC_LISTEN_ADDR" default:":50052" help:"Listen address of the gRPC service."`
+	TokenCenterAddr    string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" default:"dns:///localhost:50053" help:"Where token-center is; dns:/// spreads over all replicas behind the name."`
+	TokenCenterKeyFile string        `name:"token-center-key-file" env:"TOKEN_CENTER_KEY_FILE" help:"File with the caller key by which token-center knows this api-proxy: the key_file of its entry in token-center's callers file. Empty: none is sent."`
+	BaseURLs           []string      `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, comma-separated; the first that can be reached is used. For the simulator http://localhost:8090."`
+	AnswerTimeout      time.Duration `name:"answer-timeout" env:"API_PROXY_ANSWER_TIMEOUT" default:"10s" help:"How long WeChat may take to begin an answer. Long uploads get extra time."`
+	ConnectTimeout     time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
+	SpoolDir           string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
 
 	Redis redisconn.Config `embed:""`
 	TLS   rpc.TLS          `embed:""`
@@ -65,6 +67,9 @@ func (c *Config) Check() error {
 	if c.TokenCenterAddr == "" {
 		errs = append(errs, errors.New("TOKEN_CENTER_ADDR: not set; it says where token-center is, like dns:///localhost:50053"))
 	}
+	if _, err := c.tokenCenterKey(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.AnswerTimeout < 0 || c.ConnectTimeout < 0 {
 		errs = append(errs, errors.New("API_PROXY_ANSWER_TIMEOUT, API_PROXY_CONNECT_TIMEOUT: negative; write a duration like 10s"))
 	}
@@ -74,6 +79,18 @@ func (c *Config) Check() error {
 		}
 	}
 	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check())...)
+}
+
+// tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
+func (c *Config) tokenCenterKey() ([]grpc.DialOption, error) {
+	if c.TokenCenterKeyFile == "" {
+		return nil, nil
+	}
+	key, err := config.ReadSecret("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return []grpc.DialOption{rpc.WithKey(key)}, nil
 }
 
 // Service is a running api-proxy.
@@ -113,7 +130,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
 	}
 	// A renewal names the generation that failed, so asking twice renews once.
-	center, err := rpc.Dial(cfg.TokenCenterAddr, tel, cfg.TLS, rpc.IfUnavailable)
+	options, err := cfg.tokenCenterKey()
+	if err != nil {
+		return nil, err
+	}
+	center, err := rpc.Dial(cfg.TokenCenterAddr, tel, cfg.TLS, rpc.IfUnavailable, options...)
 	if err != nil {
 		return nil, fmt.Errorf("TOKEN_CENTER_ADDR: %w", err)
 	}

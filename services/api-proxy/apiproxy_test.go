@@ -442,6 +442,7 @@ func TestCheckNamesTheSetting(t *testing.T) {
 		"looks like":               func(c *apiproxy.Config) { c.BaseURLs = []string{"::"} },
 		"TOKEN_CENTER_ADDR":        func(c *apiproxy.Config) { c.TokenCenterAddr = "" },
 		"API_PROXY_ANSWER_TIMEOUT": func(c *apiproxy.Config) { c.AnswerTimeout = -1 },
+		"TOKEN_CENTER_KEY_FILE":    func(c *apiproxy.Config) { c.TokenCenterKeyFile = "/nowhere" },
 		"API_PROXY_SPOOL_DIR":      func(c *apiproxy.Config) { c.SpoolDir = "/nowhere" },
 		"REDIS_URL":                func(c *apiproxy.Config) { c.Redis.URL = "http://localhost" },
 		"TLS_CERT_FILE":            func(c *apiproxy.Config) { c.TLS.KeyFile = "key.pem" },

@@ -3,6 +3,8 @@ package apiproxy_test
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+	apiproxy "github.com/wxstack/wxstack/services/api-proxy"
 )
 
 func dial(t *testing.T, p *proxy) apiproxyv1.ApiProxyServiceClient {
@@ -136,5 +139,20 @@ func TestAMessageWithoutVerdictIsNotOfferedForRepetition(t *testing.T) {
 	})
 	if err == nil || fault.KindOf(err) != fault.Deadline || wechat.served() != 1 {
 		t.Errorf("error %v after %d requests, want kind %s after one", err, wechat.served(), fault.Deadline)
+	}
+}
+
+func TestTokenCenterIsShownTheCallerKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("test-caller-key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := startCenter(t, "wx1")
+	startProxyWith(t, apiproxy.Config{TokenCenterAddr: c.addr, TokenCenterKeyFile: path, BaseURLs: []string{"http://127.0.0.1:1"}})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.key != "test-caller-key" {
+		t.Errorf("token-center was shown the key %q", c.key)
 	}
 }

@@ -46,6 +46,7 @@ type center struct {
 	mu        sync.Mutex
 	current   map[string]uint64
 	refreshes int
+	key       string // that the last watcher brought.
 	addr      string
 	stop      func()
 }
@@ -100,6 +101,7 @@ func (c *center) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*t
 
 func (c *center) WatchToken(_ *tokenv1.WatchTokenRequest, stream tokenv1.TokenService_WatchTokenServer) error {
 	c.mu.Lock()
+	c.key = rpc.CallerOf(stream.Context()).Key.Reveal()
 	var all []*tokenv1.Token
 	for app := range c.current {
 		all = append(all, c.token(app))

@@ -14,6 +14,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
 	"github.com/wxstack/wxstack/services/token-center/internal/store"
 	"github.com/wxstack/wxstack/wechat/account"
@@ -21,11 +22,12 @@ import (
 
 // Config are the settings of token-center.
 type Config struct {
-	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network: whoever reaches it gets tokens."`
+	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network."`
 	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, token_api and app_secret_file of each."`
+	CallersFile    string   `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may ask for which accounts, and what proves who calls. Read again when it changes. Empty: whoever reaches the listener; refused with WX_PRODUCTION unless mutual TLS is on."`
 	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`
 	StorageKeyFile string   `name:"token-center-storage-key-file" env:"TOKEN_CENTER_STORAGE_KEY_FILE" help:"File with the base64 of 32 random bytes (openssl rand -base64 32) that encrypts tokens in Redis; the same for all replicas. Empty: plain text, refused with WX_PRODUCTION."`
-	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, plain text tokens in Redis, http:// to WeChat."`
+	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, callers that nobody knows, plain text tokens in Redis, http:// to WeChat."`
 
 	Redis redisconn.Config `embed:""`
 	TLS   rpc.TLS          `embed:""`
@@ -35,7 +37,8 @@ type Config struct {
 func (c *Config) Check() error {
 	_, accountsErr := c.accounts()
 	_, keyErr := c.sealer()
-	return errors.Join(accountsErr, keyErr, c.checkHosts(), c.Redis.Check(), c.TLS.Check())
+	_, callersErr := caller.Load(c.CallersFile)
+	return errors.Join(accountsErr, keyErr, callersErr, c.checkCallersAreKnown(), c.checkHosts(), c.Redis.Check(), c.TLS.Check())
 }
 
 // secretAccount is an account together with its AppSecret.
@@ -69,6 +72,14 @@ func (c *Config) accounts() ([]secretAccount, error) {
 		accounts = append(accounts, secretAccount{a, secret})
 	}
 	return accounts, errors.Join(errs...)
+}
+
+// checkCallersAreKnown refuses, in production, to hand out tokens to whoever reaches the listener.
+func (c *Config) checkCallersAreKnown() error {
+	if c.Production && c.CallersFile == "" && !c.TLS.Enabled() {
+		return errors.New("WX_CALLERS_FILE: required with WX_PRODUCTION, unless TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE make mutual TLS; it lists who may ask for tokens")
+	}
+	return nil
 }
 
 func (c *Config) sealer() (store.Sealer, error) {

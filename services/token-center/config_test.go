@@ -33,7 +33,15 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"key":               {key(storageKey), ""},
 		"production":        {production(storageKey, ""), ""},
 		"production no key": {func(_ *testing.T, c *tokencenter.Config) { c.Production = true }, "TOKEN_CENTER_STORAGE_KEY_FILE"},
-		"production http":   {production(storageKey, "http://api.weixin.qq.com"), "clear text"},
+		"callers":           {callers("callers:\n  - {name: a, certificate: a, accounts: \"*\"}\n"), ""},
+		"callers missing":   {func(_ *testing.T, c *tokencenter.Config) { c.CallersFile = "/nonexistent" }, "WX_CALLERS_FILE"},
+		"callers bad":       {callers("callers:\n  - {name: a}\n"), "callers[0]"},
+		"production no callers": {func(t *testing.T, c *tokencenter.Config) {
+			t.Helper()
+			production(storageKey, "")(t, c)
+			c.CallersFile = ""
+		}, "WX_CALLERS_FILE: required with WX_PRODUCTION"},
+		"production http": {production(storageKey, "http://api.weixin.qq.com"), "clear text"},
 		"production development account": {func(t *testing.T, c *tokencenter.Config) {
 			t.Helper()
 			accounts("accounts:\n  - {app_id: "+account.DevelopmentAppID+", original_id: gh_1, app_secret_file: x}\n")(t, c)
@@ -73,10 +81,18 @@ func key(encoded string) func(*testing.T, *tokencenter.Config) {
 	}
 }
 
+func callers(yaml string) func(*testing.T, *tokencenter.Config) {
+	return func(t *testing.T, c *tokencenter.Config) {
+		t.Helper()
+		c.CallersFile = file(t, "callers.yaml", yaml)
+	}
+}
+
 func production(encoded, host string) func(*testing.T, *tokencenter.Config) {
 	return func(t *testing.T, c *tokencenter.Config) {
 		t.Helper()
 		key(encoded)(t, c)
+		callers("callers:\n  - {name: api-proxy, certificate: api-proxy, accounts: \"*\"}\n")(t, c)
 		c.Production = true
 		if host != "" {
 			c.APIBaseURL = []string{host}

@@ -14,6 +14,8 @@ import (
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+	"github.com/wxstack/wxstack/services/token-center/internal/access"
+	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
@@ -28,14 +30,17 @@ const leaseTTL = 6 * time.Second
 
 // Service is a running token-center.
 type Service struct {
-	tel        *telemetry.Telemetry
-	listener   net.Listener
-	rpc        *rpc.Server
-	server     *server.Server
-	redis      redis.UniversalClient
-	wechat     *issuer.Client
-	store      *store.Redis
-	refreshers map[credential.Key]*refresh.Refresher
+	tel      *telemetry.Telemetry
+	listener net.Listener
+	rpc      *rpc.Server
+	server   *server.Server
+	callers  *caller.Live
+	// callersFile is empty where everybody may ask.
+	callersFile string
+	redis       redis.UniversalClient
+	wechat      *issuer.Client
+	store       *store.Redis
+	refreshers  map[credential.Key]*refresh.Refresher
 }
 
 // New reads the files of cfg and binds the listener. Redis and WeChat are called in Run.
@@ -51,11 +56,17 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if !seal.Enabled() {
 		tel.Log.Warn("tokens are stored in Redis in plain text: fine for development, otherwise set TOKEN_CENTER_STORAGE_KEY_FILE")
 	}
-	s := &Service{tel: tel, refreshers: map[credential.Key]*refresh.Refresher{}}
+	if err := cfg.checkCallersAreKnown(); err != nil {
+		return nil, err
+	}
+	s := &Service{tel: tel, callersFile: cfg.CallersFile, refreshers: map[credential.Key]*refresh.Refresher{}}
 	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
 		return nil, err
 	}
-	if s.rpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
+	if s.callers, err = caller.Open(cfg.CallersFile, tel); err != nil {
+		return nil, err
+	}
+	if s.rpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return nil, err
 	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
@@ -63,7 +74,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	}
 	s.store = store.NewRedis(s.redis, seal)
 	s.server = server.New(s.open(accounts))
-	tokenv1.RegisterTokenServiceServer(s.rpc, s.server)
+	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(s.server))
 	var lc net.ListenConfig
 	if s.listener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, errors.Join(fmt.Errorf("gRPC listener (TOKEN_CENTER_LISTEN_ADDR): %w", err), s.redis.Close())
@@ -111,6 +122,11 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Add("token changes", lifecycle.Func(func(ctx context.Context) error {
 		return s.store.Watch(ctx, keys, func(key credential.Key) { s.refreshers[key].Notify() })
 	}))
+	if s.callersFile != "" {
+		group.Add("callers", s.callers)
+	} else if addr, ok := s.listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+		s.tel.Log.WarnContext(ctx, "whoever reaches the listener gets tokens: list the callers in a file and set WX_CALLERS_FILE")
+	}
 	group.Add("gRPC server", lifecycle.Func(func(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, s.server.Drain)
 		defer stop()

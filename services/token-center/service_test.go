@@ -78,7 +78,7 @@ type replica struct {
 	stop func()
 }
 
-func startReplica(t *testing.T, cfg tokencenter.Config) *replica {
+func startReplica(t *testing.T, cfg tokencenter.Config, options ...grpc.DialOption) *replica {
 	t.Helper()
 	r := &replica{log: &syncBuffer{}}
 	r.tel = telemetry.ForTest(r.log)
@@ -89,7 +89,7 @@ func startReplica(t *testing.T, cfg tokencenter.Config) *replica {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- service.Run(ctx) }()
-	conn, err := rpc.Dial(service.Addr(), telemetry.Discard(), rpc.TLS{}, rpc.Never)
+	conn, err := rpc.Dial(service.Addr(), telemetry.Discard(), rpc.TLS{}, rpc.Never, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,113 @@
+// Package access stands before TokenService and lets each caller have what it may have.
+//
+// Every method is listed here. One that is not is answered as unimplemented, so that a new method of the
+// contract is closed until somebody has decided who may call it.
+package access
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/wxstack/wxstack/chassis/fault"
+	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+	"github.com/wxstack/wxstack/services/token-center/internal/caller"
+)
+
+// Server implements TokenService by what another one does. The caller is the one that the context knows
+// (see caller.NewContext); without one everything is refused.
+type Server struct {
+	tokenv1.UnimplementedTokenServiceServer
+
+	next tokenv1.TokenServiceServer
+}
+
+// New returns a Server before next.
+func New(next tokenv1.TokenServiceServer) *Server { return &Server{next: next} }
+
+// GetToken implements TokenService.
+func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
+	who := caller.FromContext(ctx)
+	if err := permit(who, &req.AppId, req.GetKind()); err != nil {
+		return nil, err
+	}
+	return s.next.GetToken(ctx, req)
+}
+
+// RefreshToken implements TokenService. Whoever may have a token may say that WeChat rejected it.
+func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequest) (*tokenv1.RefreshTokenResponse, error) {
+	who := caller.FromContext(ctx)
+	if err := permit(who, &req.AppId, req.GetKind()); err != nil {
+		return nil, err
+	}
+	return s.next.RefreshToken(ctx, req)
+}
+
+// WatchToken implements TokenService. Who asks for every account gets those that it may have.
+func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
+	who := caller.FromContext(stream.Context())
+	if !who.MayHaveKind(req.GetKind()) {
+		return forbidden(who, req.GetKind(), strings.Join(req.GetAppIds(), ", "))
+	}
+	for _, appID := range req.GetAppIds() {
+		if err := permit(who, &appID, req.GetKind()); err != nil {
+			return err
+		}
+	}
+	return s.next.WatchToken(req, &watch{stream, who})
+}
+
+// watch is a stream that passes on no more than its caller may have.
+type watch struct {
+	grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]
+
+	who caller.Caller
+}
+
+// Send implements the stream.
+func (w *watch) Send(resp *tokenv1.WatchTokenResponse) error {
+	if token := resp.GetToken(); !w.who.MayHave(token.GetAppId(), token.GetKind()) {
+		return nil
+	}
+	return w.ServerStreamingServer.Send(resp)
+}
+
+// ListAccounts implements TokenService.
+func (s *Server) ListAccounts(ctx context.Context, req *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
+	resp, err := s.next.ListAccounts(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	who, shown := caller.FromContext(ctx), &tokenv1.ListAccountsResponse{}
+	for _, account := range resp.GetAccounts() {
+		if who.MaySee(account.GetAppId()) {
+			shown.Accounts = append(shown.Accounts, account)
+		}
+	}
+	return shown, nil
+}
+
+// permit refuses what who may not have. An account that is left out is filled in where who may ask for one
+// only. Whether an account that who may not have exists is nobody's business.
+func permit(who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
+	if appIDs, all := who.Accounts(); *appID == "" && !all {
+		switch len(appIDs) {
+		case 0:
+		case 1:
+			*appID = appIDs[0]
+		default:
+			return fault.New(fault.Invalid, "app_id: required, because caller %q may ask for %d accounts", who.Name, len(appIDs))
+		}
+	}
+	if !who.MayHave(*appID, kind) {
+		return forbidden(who, kind, *appID)
+	}
+	return nil
+}
+
+func forbidden(who caller.Caller, kind tokenv1.TokenKind, appID string) error {
+	return fault.New(fault.Forbidden,
+		"caller %q may not have the %s of account %.64q; if it should, add them to its entry in the callers file of token-center (WX_CALLERS_FILE)",
+		who.Name, caller.KindName(kind), appID)
+}
