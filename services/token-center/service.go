@@ -74,7 +74,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	}
 	s.store = store.NewRedis(s.redis, seal)
 	s.server = server.New(s.open(accounts))
-	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(s.server))
+	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(s.server, access.NewTrail(tel)))
 	var lc net.ListenConfig
 	if s.listener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, errors.Join(fmt.Errorf("gRPC listener (TOKEN_CENTER_LISTEN_ADDR): %w", err), s.redis.Close())

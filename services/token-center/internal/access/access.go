@@ -1,4 +1,5 @@
-// Package access stands before TokenService and lets each caller have what it may have.
+// Package access stands before TokenService: it lets each caller have what it may have, and writes down
+// who took what.
 //
 // Every method is listed here. One that is not is answered as unimplemented, so that a new method of the
 // contract is closed until somebody has decided who may call it.
@@ -20,57 +21,78 @@ import (
 type Server struct {
 	tokenv1.UnimplementedTokenServiceServer
 
-	next tokenv1.TokenServiceServer
+	next  tokenv1.TokenServiceServer
+	trail *Trail
 }
 
-// New returns a Server before next.
-func New(next tokenv1.TokenServiceServer) *Server { return &Server{next: next} }
+// New returns a Server before next that writes to trail.
+func New(next tokenv1.TokenServiceServer, trail *Trail) *Server {
+	return &Server{next: next, trail: trail}
+}
 
 // GetToken implements TokenService.
 func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
 	who := caller.FromContext(ctx)
-	if err := permit(who, &req.AppId, req.GetKind()); err != nil {
+	if err := s.permit(ctx, who, &req.AppId, req.GetKind()); err != nil {
 		return nil, err
 	}
-	return s.next.GetToken(ctx, req)
+	resp, err := s.next.GetToken(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	s.trail.took(ctx, who, resp.GetToken())
+	return resp, nil
 }
 
 // RefreshToken implements TokenService. Whoever may have a token may say that WeChat rejected it.
 func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequest) (*tokenv1.RefreshTokenResponse, error) {
 	who := caller.FromContext(ctx)
-	if err := permit(who, &req.AppId, req.GetKind()); err != nil {
+	if err := s.permit(ctx, who, &req.AppId, req.GetKind()); err != nil {
 		return nil, err
 	}
-	return s.next.RefreshToken(ctx, req)
+	resp, err := s.next.RefreshToken(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	s.trail.report(ctx, who, req, resp.GetToken())
+	s.trail.took(ctx, who, resp.GetToken())
+	return resp, nil
 }
 
 // WatchToken implements TokenService. Who asks for every account gets those that it may have.
 func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
-	who := caller.FromContext(stream.Context())
+	ctx := stream.Context()
+	who := caller.FromContext(ctx)
 	if !who.MayHaveKind(req.GetKind()) {
-		return forbidden(who, req.GetKind(), strings.Join(req.GetAppIds(), ", "))
+		return s.forbid(ctx, who, strings.Join(req.GetAppIds(), ", "), req.GetKind())
 	}
 	for _, appID := range req.GetAppIds() {
-		if err := permit(who, &appID, req.GetKind()); err != nil {
+		if err := s.permit(ctx, who, &appID, req.GetKind()); err != nil {
 			return err
 		}
 	}
-	return s.next.WatchToken(req, &watch{stream, who})
+	return s.next.WatchToken(req, &watch{stream, who, s.trail})
 }
 
 // watch is a stream that passes on no more than its caller may have.
 type watch struct {
 	grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]
 
-	who caller.Caller
+	who   caller.Caller
+	trail *Trail
 }
 
 // Send implements the stream.
 func (w *watch) Send(resp *tokenv1.WatchTokenResponse) error {
-	if token := resp.GetToken(); !w.who.MayHave(token.GetAppId(), token.GetKind()) {
+	token := resp.GetToken()
+	if !w.who.MayHave(token.GetAppId(), token.GetKind()) {
 		return nil
 	}
-	return w.ServerStreamingServer.Send(resp)
+	if err := w.ServerStreamingServer.Send(resp); err != nil {
+		return err
+	}
+	w.trail.took(w.Context(), w.who, token)
+	return nil
 }
 
 // ListAccounts implements TokenService.
@@ -90,7 +112,7 @@ func (s *Server) ListAccounts(ctx context.Context, req *tokenv1.ListAccountsRequ
 
 // permit refuses what who may not have. An account that is left out is filled in where who may ask for one
 // only. Whether an account that who may not have exists is nobody's business.
-func permit(who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
+func (s *Server) permit(ctx context.Context, who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
 	if appIDs, all := who.Accounts(); *appID == "" && !all {
 		switch len(appIDs) {
 		case 0:
@@ -101,12 +123,13 @@ func permit(who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
 		}
 	}
 	if !who.MayHave(*appID, kind) {
-		return forbidden(who, kind, *appID)
+		return s.forbid(ctx, who, *appID, kind)
 	}
 	return nil
 }
 
-func forbidden(who caller.Caller, kind tokenv1.TokenKind, appID string) error {
+func (s *Server) forbid(ctx context.Context, who caller.Caller, appID string, kind tokenv1.TokenKind) error {
+	s.trail.deny(ctx, who, appID, kind)
 	return fault.New(fault.Forbidden,
 		"caller %q may not have the %s of account %.64q; if it should, add them to its entry in the callers file of token-center (WX_CALLERS_FILE)",
 		who.Name, caller.KindName(kind), appID)

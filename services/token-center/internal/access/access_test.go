@@ -13,6 +13,7 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/chassis/rpc"
+	"github.com/wxstack/wxstack/chassis/telemetry"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/token-center/internal/access"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
@@ -93,7 +94,7 @@ func TestWhoMayHaveWhat(t *testing.T) {
 		"nobody":                            {"", "wx1", 0, string(fault.Forbidden)},
 		"nobody, no account":                {"", "", 0, string(fault.Forbidden)},
 	}
-	server := access.New(generous{})
+	server := access.New(generous{}, access.NewTrail(telemetry.Discard()))
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +152,7 @@ func TestAWatchShowsTheCallersAccounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stream := &sent{ctx: as(t, tt.who)}
-			err := access.New(generous{}).WatchToken(tt.req, stream)
+			err := access.New(generous{}, access.NewTrail(telemetry.Discard())).WatchToken(tt.req, stream)
 			if (err == nil) != (tt.kind == "") || (err != nil && fault.KindOf(err) != tt.kind) || !slices.Equal(stream.appIDs, tt.want) {
 				t.Errorf("sent %v, error %v", stream.appIDs, err)
 			}
@@ -162,7 +163,7 @@ func TestAWatchShowsTheCallersAccounts(t *testing.T) {
 func TestTheListShowsTheCallersAccounts(t *testing.T) {
 	t.Parallel()
 	for who, want := range map[string]int{"all": 3, "two": 2, "one": 1, "": 0} {
-		resp, err := access.New(generous{}).ListAccounts(as(t, who), &tokenv1.ListAccountsRequest{})
+		resp, err := access.New(generous{}, access.NewTrail(telemetry.Discard())).ListAccounts(as(t, who), &tokenv1.ListAccountsRequest{})
 		if err != nil || len(resp.GetAccounts()) != want {
 			t.Errorf("%q sees %v, error %v; want %d", who, resp, err, want)
 		}
@@ -172,7 +173,7 @@ func TestTheListShowsTheCallersAccounts(t *testing.T) {
 // A method that the contract gets stays closed, and this fails, until Server decides who may call it.
 func TestEveryMethodIsDecidedAbout(t *testing.T) {
 	t.Parallel()
-	ctx, server := as(t, "all"), access.New(generous{})
+	ctx, server := as(t, "all"), access.New(generous{}, access.NewTrail(telemetry.Discard()))
 	for _, method := range tokenv1.TokenService_ServiceDesc.Methods {
 		_, err := method.Handler(server, ctx, func(any) error { return nil }, nil)
 		if status.Code(err) == codes.Unimplemented {

@@ -125,10 +125,12 @@ func jitter(c Credential) float64 {
 type Rejected struct {
 	Generation Generation
 	Value      config.Secret
+	// By is who reports it, for the log.
+	By string
 }
 
 // Empty reports whether nothing was named.
-func (r Rejected) Empty() bool { return r == Rejected{} }
+func (r Rejected) Empty() bool { return r.Generation == 0 && r.Value == config.Secret{} }
 
 // Names reports whether c is the token that was rejected.
 func (r Rejected) Names(c Credential) bool {

@@ -39,6 +39,21 @@ func (n need) metBy(c credential.Credential, now time.Time, window credential.Wi
 	return c.Alive(now)
 }
 
+// reason says, for the audit, why the token that was there before had to be replaced.
+func (n need) reason(before credential.Credential, now time.Time) string {
+	switch {
+	case n.cause == passive && n.rejected.By != "":
+		return "rejected by WeChat, says " + n.rejected.By
+	case n.cause == passive:
+		return "rejected by WeChat"
+	case !before.Exists():
+		return "there was none"
+	case !before.Alive(now):
+		return "it had expired"
+	}
+	return "it was due for renewal"
+}
+
 // The pauses after failed attempts: they double from the first to the last.
 const (
 	firstPause, lastPause = time.Second, 30 * time.Second

@@ -158,3 +158,25 @@ func TestLimitsStayBelowWeChats(t *testing.T) {
 		t.Error("reports could use up what the active renewal needs")
 	}
 }
+
+func TestTheReasonOfARenewalIsTold(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	alive := credential.Credential{Generation: 5, ExpiresAt: now.Add(time.Minute)}
+	dead := credential.Credential{Generation: 5, ExpiresAt: now.Add(-time.Second)}
+	tests := map[string]struct {
+		need   need
+		before credential.Credential
+	}{
+		"it was due for renewal":           {need{cause: active}, alive},
+		"it had expired":                   {need{cause: missing}, dead},
+		"there was none":                   {need{cause: missing}, credential.Credential{}},
+		"rejected by WeChat":               {need{passive, credential.Rejected{Generation: 5}}, alive},
+		"rejected by WeChat, says the-job": {need{passive, credential.Rejected{Generation: 5, By: "the-job"}}, alive},
+	}
+	for want, tt := range tests {
+		if got := tt.need.reason(tt.before, now); got != want {
+			t.Errorf("reason = %q, want %q", got, want)
+		}
+	}
+}

@@ -238,7 +238,8 @@ func (r *Refresher) keep(ctx context.Context, n need, before, fresh credential.C
 	// A token that cannot be saved is kept in memory and written back when the store is there again.
 	r.adopt(fresh)
 	r.Metrics.refreshes.WithLabelValues(r.Key.AppID, string(r.Key.Kind), outcome).Inc()
-	r.Log.InfoContext(ctx, "token "+outcome, "cause", n.cause, "api", r.API, "generation", fresh.Generation,
+	r.Log.InfoContext(ctx, "token "+outcome, "audit", true, "cause", n.cause, "reason", n.reason(before, fresh.ObtainedAt),
+		"replaced_generation", before.Generation, "api", r.API, "generation", fresh.Generation,
 		"life", fresh.ExpiresAt.Sub(fresh.ObtainedAt).String(), "forced", forced)
 	if err != nil {
 		r.Log.WarnContext(ctx, "the token could not be saved; it will be written back", "error", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 )
@@ -90,7 +91,9 @@ func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequ
 	if err != nil {
 		return nil, err
 	}
-	rejected := credential.Rejected{Generation: credential.Generation(req.GetRejectedGeneration())}
+	rejected := credential.Rejected{
+		Generation: credential.Generation(req.GetRejectedGeneration()), By: caller.FromContext(ctx).Name,
+	}
 	if value := req.GetRejectedValue(); value != "" {
 		rejected.Value = config.NewSecret(value)
 	}
