@@ -120,10 +120,10 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	redis := redisconn.Config{URL: cfg.Redis}
 	var err error
 	h.tokens, err = tokencenter.New(ctx, tokencenter.Config{
-		ListenAddr: cfg.TokenCenterAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis, StorageKeyFile: h.storageKey,
+		ListenAddr: cfg.TokenCenterAddr, HTTPListenAddr: cfg.TokenCenterHTTPAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis, StorageKeyFile: h.storageKey,
 	}, tel.For("token-center"))
 	if err != nil {
-		return fmt.Errorf("token-center (--token-center-addr): %w", err)
+		return fmt.Errorf("token-center (--token-center-addr, --token-center-http-addr): %w", err)
 	}
 	h.group.Add("token-center", h.tokens)
 

@@ -16,7 +16,7 @@ func (h *house) greet(w io.Writer) {
 	}
 	row("callback URL 服务器地址", "http://"+h.gateway.Addr()+"/wx/{AppID}")
 	row("api-proxy, HTTP and gRPC", "http://"+h.proxy.HTTPAddr()+"  "+h.proxy.GRPCAddr())
-	row("token-center, gRPC", h.tokens.Addr())
+	row("token-center, gRPC and HTTP", h.tokens.Addr()+"  http://"+h.tokens.HTTPAddr())
 	row("logic, gRPC", h.logic.Addr())
 	b.WriteString("\nTry:\n")
 	if h.wechat != nil {

@@ -28,12 +28,13 @@ func main() {
 
 // settings are the flags of DESIGN's standalone. Empty addresses are not allowed; port 0 is.
 type settings struct {
-	GatewayAddr      string `name:"gateway-addr" default:"localhost:8080" help:"Listen address of the gateway (HTTP): the callback URL."`
-	LogicAddr        string `name:"logic-addr" default:"localhost:50051" help:"Listen address of logic (gRPC)."`
-	APIProxyAddr     string `name:"api-proxy-addr" default:"localhost:8081" help:"Listen address of api-proxy (HTTP)."`
-	APIProxyGRPCAddr string `name:"api-proxy-grpc-addr" default:"localhost:50052" help:"Listen address of api-proxy (gRPC)."`
-	TokenCenterAddr  string `name:"token-center-addr" default:"localhost:50053" help:"Listen address of token-center (gRPC)."`
-	SimulatorAddr    string `name:"simulator-addr" default:"localhost:8090" help:"Listen address of the simulator (HTTP): the chat page."`
+	GatewayAddr         string `name:"gateway-addr" default:"localhost:8080" help:"Listen address of the gateway (HTTP): the callback URL."`
+	LogicAddr           string `name:"logic-addr" default:"localhost:50051" help:"Listen address of logic (gRPC)."`
+	APIProxyAddr        string `name:"api-proxy-addr" default:"localhost:8081" help:"Listen address of api-proxy (HTTP)."`
+	APIProxyGRPCAddr    string `name:"api-proxy-grpc-addr" default:"localhost:50052" help:"Listen address of api-proxy (gRPC)."`
+	TokenCenterAddr     string `name:"token-center-addr" default:"localhost:50053" help:"Listen address of token-center (gRPC)."`
+	TokenCenterHTTPAddr string `name:"token-center-http-addr" default:"localhost:8083" help:"Listen address of token-center (HTTP with JSON)."`
+	SimulatorAddr       string `name:"simulator-addr" default:"localhost:8090" help:"Listen address of the simulator (HTTP): the chat page."`
 
 	Accounts    string `name:"accounts" help:"Accounts file (YAML). Empty: the development account wxdev0000000000001."`
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`

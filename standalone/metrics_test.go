@@ -36,7 +36,7 @@ func TestTheMetricsDocumentIsUpToDate(t *testing.T) {
 	const anyPort = "127.0.0.1:0"
 	h, err := furnish(t.Context(), settings{
 		GatewayAddr: anyPort, LogicAddr: anyPort, APIProxyAddr: anyPort, APIProxyGRPCAddr: anyPort,
-		TokenCenterAddr: anyPort, SimulatorAddr: anyPort,
+		TokenCenterAddr: anyPort, TokenCenterHTTPAddr: anyPort, SimulatorAddr: anyPort,
 		AllowOnlyWeChat: true, // it has metrics of its own.
 	}, tel)
 	if err != nil {

@@ -65,6 +65,35 @@ func (t TLS) server() (credentials.TransportCredentials, error) {
 	return creds, nil
 }
 
+// HTTP returns what an HTTP server beside the gRPC server needs to demand the same certificates, and to pick
+// up changed files as it does; nil without TLS files.
+func (t TLS) HTTP() (*tls.Config, error) {
+	if !t.Enabled() {
+		return nil, nil //nolint:nilnil // net/http takes nil for plaintext.
+	}
+	identity, roots, err := t.providers()
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			own, err := identity.KeyMaterial(hello.Context())
+			if err != nil {
+				return nil, fmt.Errorf("TLS_CERT_FILE and TLS_KEY_FILE: %w", err)
+			}
+			trusted, err := roots.KeyMaterial(hello.Context())
+			if err != nil {
+				return nil, fmt.Errorf("TLS_CA_FILE: %w", err)
+			}
+			return &tls.Config{
+				MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"},
+				Certificates: own.Certs, ClientCAs: trusted.Roots, ClientAuth: tls.RequireAndVerifyClientCert,
+			}, nil
+		},
+	}, nil
+}
+
 func (t TLS) client() (credentials.TransportCredentials, error) {
 	if !t.Enabled() {
 		return insecure.NewCredentials(), nil

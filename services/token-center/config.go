@@ -23,6 +23,7 @@ import (
 // Config are the settings of token-center.
 type Config struct {
 	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network."`
+	HTTPListenAddr string   `name:"token-center-http-addr" env:"TOKEN_CENTER_HTTP_LISTEN_ADDR" help:"Listen address of the same service as HTTP with JSON, such as localhost:8083. Empty: off."`
 	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, token_api and app_secret_file of each."`
 	CallersFile    string   `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may ask for which accounts, and what proves who calls. Read again when it changes. Empty: whoever reaches the listener; refused with WX_PRODUCTION unless mutual TLS is on."`
 	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`

@@ -2,9 +2,12 @@ package tokencenter
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,6 +21,7 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
+	"github.com/wxstack/wxstack/services/token-center/internal/jsonapi"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/server"
@@ -28,13 +32,23 @@ import (
 // leaseTTL is how long a replica that died keeps the others from renewing. It is renewed each third.
 const leaseTTL = 6 * time.Second
 
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 90 * time.Second
+	// stopGrace is how long calls over HTTP may take to finish after the service was asked to stop.
+	stopGrace = 15 * time.Second
+)
+
 // Service is a running token-center.
 type Service struct {
 	tel      *telemetry.Telemetry
 	listener net.Listener
-	rpc      *rpc.Server
-	server   *server.Server
-	callers  *caller.Live
+	// http and httpListener are nil when HTTP is off.
+	http         *http.Server
+	httpListener net.Listener
+	rpc          *rpc.Server
+	server       *server.Server
+	callers      *caller.Live
 	// callersFile is empty where everybody may ask.
 	callersFile string
 	redis       redis.UniversalClient
@@ -75,11 +89,49 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	s.store = store.NewRedis(s.redis, seal)
 	s.server = server.New(s.open(accounts))
 	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(s.server, access.NewTrail(tel)))
-	var lc net.ListenConfig
-	if s.listener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
-		return nil, errors.Join(fmt.Errorf("gRPC listener (TOKEN_CENTER_LISTEN_ADDR): %w", err), s.redis.Close())
+	if err := s.listen(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.redis.Close())
 	}
 	return s, nil
+}
+
+// listen binds the addresses. All services must be registered by then.
+func (s *Service) listen(ctx context.Context, cfg Config) error {
+	var lc net.ListenConfig
+	var err error
+	if s.listener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return fmt.Errorf("gRPC listener (TOKEN_CENTER_LISTEN_ADDR): %w", err)
+	}
+	if cfg.HTTPListenAddr == "" {
+		return nil
+	}
+	if err := s.listenHTTP(ctx, cfg); err != nil {
+		return errors.Join(err, s.listener.Close())
+	}
+	return nil
+}
+
+func (s *Service) listenHTTP(ctx context.Context, cfg Config) error {
+	handler, err := jsonapi.NewHandler(s.rpc.Server)
+	if err != nil {
+		return err
+	}
+	secured, err := cfg.TLS.HTTP()
+	if err != nil {
+		return err
+	}
+	s.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(s.tel.Log.Handler(), slog.LevelWarn),
+	}
+	var lc net.ListenConfig
+	if s.httpListener, err = lc.Listen(ctx, "tcp", cfg.HTTPListenAddr); err != nil {
+		return fmt.Errorf("HTTP listener (TOKEN_CENTER_HTTP_LISTEN_ADDR): %w", err)
+	}
+	if secured != nil {
+		s.httpListener = tls.NewListener(s.httpListener, secured)
+	}
+	return nil
 }
 
 // open makes the keeper of each account's token.
@@ -105,6 +157,14 @@ func (s *Service) open(accounts []secretAccount) []server.Account {
 
 // Addr returns the address of the gRPC listener.
 func (s *Service) Addr() string { return s.listener.Addr().String() }
+
+// HTTPAddr returns the address of the HTTP listener, empty when HTTP is off.
+func (s *Service) HTTPAddr() string {
+	if s.httpListener == nil {
+		return ""
+	}
+	return s.httpListener.Addr().String()
+}
 
 // Run keeps and serves tokens until ctx is done. It stops in order: first the watchers are sent away
 // and calls in flight finish, then renewals in flight are finished and saved, then connections close.
@@ -132,7 +192,22 @@ func (s *Service) Run(ctx context.Context) error {
 		defer stop()
 		return s.rpc.Run(ctx, s.listener)
 	}))
+	if s.http != nil {
+		group.Add("HTTP server", lifecycle.Func(s.serveHTTP))
+	}
 	err := group.Run(ctx)
 	s.wechat.Close()
 	return errors.Join(err, s.redis.Close())
+}
+
+// serveHTTP stops before the gRPC server does, which answers its calls.
+func (s *Service) serveHTTP(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.server.Drain)
+	defer stop()
+	err := lifecycle.ServeHTTP(ctx, s.http, s.httpListener, stopGrace)
+	if errors.Is(err, lifecycle.ErrCutShort) {
+		s.tel.Log.WarnContext(ctx, "calls over HTTP were cut short", "error", err)
+		return nil
+	}
+	return err
 }

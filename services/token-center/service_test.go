@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +77,9 @@ type replica struct {
 	tel  *telemetry.Telemetry
 	log  *syncBuffer
 	stop func()
+
+	httpAddr string
+	http     *http.Client
 }
 
 func startReplica(t *testing.T, cfg tokencenter.Config, options ...grpc.DialOption) *replica {
@@ -93,12 +97,15 @@ func startReplica(t *testing.T, cfg tokencenter.Config, options ...grpc.DialOpti
 	if err != nil {
 		t.Fatal(err)
 	}
+	transport := &http.Transport{}
+	r.httpAddr, r.http = service.HTTPAddr(), &http.Client{Transport: transport}
 	r.TokenServiceClient = tokenv1.NewTokenServiceClient(conn)
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("token-center ended with %v", err)
 		}
+		transport.CloseIdleConnections()
 		_ = conn.Close()
 	})
 	t.Cleanup(r.stop)

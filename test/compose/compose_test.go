@@ -81,7 +81,7 @@ func requireEngine(t *testing.T, command []string) {
 // requirePorts says which of the published ports something else holds, such as a standalone that runs.
 func requirePorts(t *testing.T) {
 	t.Helper()
-	for _, port := range []string{"8080", "8081", "8090", "8405", "50052", "50053"} {
+	for _, port := range []string{"8080", "8081", "8083", "8090", "8405", "50052", "50053"} {
 		var lc net.ListenConfig
 		lis, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err != nil {

@@ -13,8 +13,10 @@ type Standalone struct {
 	APIProxyURL  string
 	APIProxyGRPC string
 	TokenCenter  string
-	SimulatorURL string
-	DebugURL     string
+	// TokenCenterURL is its face in HTTP with JSON.
+	TokenCenterURL string
+	SimulatorURL   string
+	DebugURL       string
 }
 
 // StartStandalone runs everything in one process on free ports and waits until it is ready. Further
@@ -29,15 +31,15 @@ func StartStandalone(t testing.TB, flags ...string) *Standalone {
 // PrepareStandalone is StartStandalone without waiting.
 func PrepareStandalone(t testing.TB, flags ...string) *Standalone {
 	t.Helper()
-	gateway, apiProxy, simulator, debug := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
+	gateway, apiProxy, tokens, simulator, debug := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
 	s := &Standalone{
 		APIProxyGRPC: FreeAddr(t), TokenCenter: FreeAddr(t),
 		GatewayURL: "http://" + gateway, APIProxyURL: "http://" + apiProxy,
-		SimulatorURL: "http://" + simulator, DebugURL: "http://" + debug,
+		TokenCenterURL: "http://" + tokens, SimulatorURL: "http://" + simulator, DebugURL: "http://" + debug,
 	}
 	args := append([]string{
 		"--gateway-addr", gateway, "--logic-addr", FreeAddr(t), "--api-proxy-addr", apiProxy,
-		"--api-proxy-grpc-addr", s.APIProxyGRPC, "--token-center-addr", s.TokenCenter,
+		"--api-proxy-grpc-addr", s.APIProxyGRPC, "--token-center-addr", s.TokenCenter, "--token-center-http-addr", tokens,
 		"--simulator-addr", simulator, "--debug-addr", debug, "--log-level", "debug",
 	}, flags...)
 	s.Process = Start(t, Build(t, "./standalone"), nil, args...)
