@@ -48,20 +48,24 @@ type endpoint struct {
 // 40066, as WeChat answers a path that it doesn't have.
 func endpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/cgi-bin/token":               {method: http.MethodGet, noToken: true, serve: (*Platform).getToken},
-		"/cgi-bin/stable_token":        {method: http.MethodPost, noToken: true, serve: (*Platform).getStableToken},
-		"/cgi-bin/ticket/getticket":    {method: http.MethodGet, serve: (*Platform).getTicket},
-		"/cgi-bin/clear_quota":         {method: http.MethodPost, serve: (*Platform).clearQuota},
-		"/cgi-bin/getcallbackip":       {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/get_api_domain_ip":   {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/message/custom/send": {method: http.MethodPost, serve: (*Platform).sendCustomMessage},
-		"/cgi-bin/media/upload":        {method: http.MethodPost, serve: (*Platform).uploadMedia},
-		"/cgi-bin/media/get":           {method: http.MethodGet, serve: (*Platform).getMedia},
-		"/cgi-bin/menu/get":            {method: http.MethodGet, serve: (*Platform).getMenu},
-		"/cgi-bin/menu/create":         {method: http.MethodPost, serve: (*Platform).createMenu},
-		"/cgi-bin/menu/delete":         {method: http.MethodGet, serve: (*Platform).deleteMenu},
-		"/cgi-bin/user/info":           {method: http.MethodGet, serve: (*Platform).getUserInfo},
-		"/cgi-bin/user/get":            {method: http.MethodGet, serve: (*Platform).listUsers},
+		"/cgi-bin/token":                     {method: http.MethodGet, noToken: true, serve: (*Platform).getToken},
+		"/cgi-bin/stable_token":              {method: http.MethodPost, noToken: true, serve: (*Platform).getStableToken},
+		"/cgi-bin/ticket/getticket":          {method: http.MethodGet, serve: (*Platform).getTicket},
+		"/cgi-bin/clear_quota":               {method: http.MethodPost, serve: (*Platform).clearQuota},
+		"/cgi-bin/openapi/quota/get":         {method: http.MethodPost, serve: (*Platform).getQuota},
+		"/cgi-bin/callback/check":            {method: http.MethodPost, serve: (*Platform).checkCallback},
+		"/cgi-bin/getcallbackip":             {method: http.MethodGet, serve: (*Platform).getCallbackIP},
+		"/cgi-bin/get_api_domain_ip":         {method: http.MethodGet, serve: (*Platform).getCallbackIP},
+		"/cgi-bin/message/custom/send":       {method: http.MethodPost, serve: (*Platform).sendCustomMessage},
+		"/cgi-bin/media/upload":              {method: http.MethodPost, serve: (*Platform).uploadMedia},
+		"/cgi-bin/media/get":                 {method: http.MethodGet, serve: (*Platform).getMedia},
+		"/cgi-bin/get_current_selfmenu_info": {method: http.MethodGet, serve: (*Platform).getSelfMenu},
+		"/cgi-bin/customservice/getkflist":   {method: http.MethodGet, serve: (*Platform).listAgents},
+		"/cgi-bin/menu/get":                  {method: http.MethodGet, serve: (*Platform).getMenu},
+		"/cgi-bin/menu/create":               {method: http.MethodPost, serve: (*Platform).createMenu},
+		"/cgi-bin/menu/delete":               {method: http.MethodGet, serve: (*Platform).deleteMenu},
+		"/cgi-bin/user/info":                 {method: http.MethodGet, serve: (*Platform).getUserInfo},
+		"/cgi-bin/user/get":                  {method: http.MethodGet, serve: (*Platform).listUsers},
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 	codeCharset        errcode = 40033
 	codeURL            errcode = 40066
 	codeAppSecret      errcode = 40125
+	codeNoCallbackURL  errcode = 40201
+	codeCheckAction    errcode = 40202
+	codeCheckOperator  errcode = 40203
 	codeTokenMissing   errcode = 41001
 	codeAppIDMissing   errcode = 41002
 	codeSecretMissing  errcode = 41004
@@ -47,6 +50,7 @@ const (
 	codeNoMenu         errcode = 46003
 	codeJSON           errcode = 47001
 	codeQuotaClears    errcode = 48006
+	codeQuotaPath      errcode = 76003
 )
 
 // text returns WeChat's errmsg of a code, without the rid.
@@ -76,6 +80,9 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
 	codeURL:            "invalid url",
 	codeAppSecret:      "invalid appsecret",
+	codeNoCallbackURL:  "callback url not set",
+	codeCheckAction:    "invalid action",
+	codeCheckOperator:  "invalid check_operator",
 	codeTokenMissing:   "access_token missing",
 	codeAppIDMissing:   "appid missing",
 	codeSecretMissing:  "appsecret missing",
@@ -94,6 +101,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeCountSpent:     "out of response count limit",
 	codeNoMenu:         "menu no exist",
 	codeJSON:           "data format error",
+	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 }
 
