@@ -18,15 +18,27 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// Command is a subcommand that a program adds to those in its struct.
+type Command struct {
+	Name string
+	Help string
+	// Flags is a pointer to a struct with kong tags: the settings of this command alone.
+	Flags any
+}
+
 // Parse fills target, a pointer to a struct with kong tags, from args and the environment.
 // It handles --help itself and then ends the process, as kong does. The returned command is the
-// chosen subcommand, empty when target has none.
-func Parse(name, description string, args []string, target any) (string, error) {
-	parser, err := kong.New(target,
+// chosen subcommand, empty when there are none.
+func Parse(name, description string, args []string, target any, commands ...Command) (string, error) {
+	options := []kong.Option{
 		kong.Name(name),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-	)
+	}
+	for _, c := range commands {
+		options = append(options, kong.DynamicCommand(c.Name, c.Help, "", c.Flags))
+	}
+	parser, err := kong.New(target, options...)
 	if err != nil {
 		return "", fmt.Errorf("command line of %s: %w", name, err)
 	}

@@ -3,11 +3,13 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -27,6 +29,17 @@ type Program struct {
 	Settings Settings
 	// Build reads files, binds listeners and connects; what it returns is ready to run.
 	Build func(ctx context.Context, tel *telemetry.Telemetry) (Part, error)
+	// Commands are what the binary can do instead of running the service.
+	Commands []Command
+}
+
+// Command does one thing with the program's settings, which are checked by then, and ends. It runs beside
+// the service, so it binds no port.
+type Command struct {
+	config.Command
+
+	// Run does the work. What people or programs are to read goes to out; an error makes the exit code 1.
+	Run func(ctx context.Context, out io.Writer) error
 }
 
 // Settings can be checked without running anything.
@@ -62,7 +75,7 @@ func Main(p Program) {
 
 func (p Program) run(ctx context.Context, args []string) error {
 	cli := commandLine{Plugins: kong.Plugins{p.Settings}}
-	command, err := config.Parse(p.Name, p.Description, args, &cli)
+	command, err := config.Parse(p.Name, p.Description, args, &cli, p.subcommands()...)
 	switch {
 	case err != nil:
 		return err
@@ -79,6 +92,9 @@ func (p Program) run(ctx context.Context, args []string) error {
 		_, err = fmt.Fprintln(os.Stdout, p.Name+": the settings are valid")
 		return err
 	}
+	if i := slices.IndexFunc(p.Commands, func(c Command) bool { return c.Name == command }); i >= 0 {
+		return p.Commands[i].Run(ctx, os.Stdout)
+	}
 	tel, err := telemetry.New(ctx, p.Name, cli.Telemetry)
 	if err != nil {
 		return err
@@ -88,6 +104,14 @@ func (p Program) run(ctx context.Context, args []string) error {
 		return err
 	}
 	return p.serve(ctx, tel, part)
+}
+
+func (p Program) subcommands() []config.Command {
+	commands := make([]config.Command, 0, len(p.Commands))
+	for _, c := range p.Commands {
+		commands = append(commands, c.Command)
+	}
+	return commands
 }
 
 func (p Program) serve(ctx context.Context, tel *telemetry.Telemetry, part Part) error {

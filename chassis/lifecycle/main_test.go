@@ -3,11 +3,13 @@ package lifecycle // Main ends the process; what it does before is tested from i
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 )
 
@@ -24,6 +26,39 @@ func (s *settings) Check() error {
 
 func program(build func(context.Context, *telemetry.Telemetry) (Part, error)) Program {
 	return Program{Name: "test", Description: "A test.", Settings: new(settings), Build: build}
+}
+
+// greeting is a command with a flag of its own.
+func greeting(name *string, greeted chan<- string) Command {
+	flags := &struct {
+		Greet string `name:"greet" help:"Whom to greet."`
+	}{}
+	return Command{
+		Command: config.Command{Name: "hello", Help: "Says hello.", Flags: flags},
+		Run: func(context.Context, io.Writer) error {
+			greeted <- flags.Greet + " from " + *name
+			return errors.New("said")
+		},
+	}
+}
+
+func TestACommandRunsInsteadOfTheService(t *testing.T) {
+	t.Parallel()
+	greeted := make(chan string, 1)
+	set := new(settings)
+	p := Program{Name: "test", Description: "A test.", Settings: set, Build: neverBuilt, Commands: []Command{greeting(&set.Name, greeted)}}
+	if err := p.run(t.Context(), []string{"hello", "--greet", "you", "--name", "me"}); err == nil || err.Error() != "said" {
+		t.Errorf("error = %v, want that of the command", err)
+	}
+	if got := <-greeted; got != "you from me" {
+		t.Errorf("greeted %q", got)
+	}
+	if err := p.run(t.Context(), []string{"hello", "--name", "bad"}); err == nil || !strings.Contains(err.Error(), "TEST_NAME") {
+		t.Errorf("with faulty settings the error is %v", err)
+	}
+	if err := p.run(t.Context(), []string{"--greet", "you"}); err == nil || !strings.Contains(err.Error(), "--greet") {
+		t.Errorf("the command's flag without the command: %v", err)
+	}
 }
 
 func neverBuilt(context.Context, *telemetry.Telemetry) (Part, error) {
