@@ -30,11 +30,12 @@ type Command struct {
 // It handles --help itself and then ends the process, as kong does. The returned command is the
 // chosen subcommand, empty when there are none.
 func Parse(name, description string, args []string, target any, commands ...Command) (string, error) {
-	options := []kong.Option{
+	options := make([]kong.Option, 0, 3+len(commands))
+	options = append(options,
 		kong.Name(name),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-	}
+	)
 	for _, c := range commands {
 		options = append(options, kong.DynamicCommand(c.Name, c.Help, "", c.Flags))
 	}
