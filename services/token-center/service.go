@@ -20,6 +20,7 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/access"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/doctor"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
 	"github.com/wxstack/wxstack/services/token-center/internal/jsonapi"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
@@ -53,12 +54,33 @@ type Service struct {
 	callersFile string
 	redis       redis.UniversalClient
 	wechat      *issuer.Client
+	api         *doctor.API
 	store       *store.Redis
+	sealed      bool // tokens are encrypted in Redis.
+	accounts    []server.Account
 	refreshers  map[credential.Key]*refresh.Refresher
 }
 
-// New reads the files of cfg and binds the listener. Redis and WeChat are called in Run.
+// New reads the files of cfg and binds the listeners. Redis and WeChat are called in Run.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
+	if err := cfg.checkCallersAreKnown(); err != nil {
+		return nil, err
+	}
+	s, err := furnish(cfg, tel)
+	if err != nil {
+		return nil, err
+	}
+	if !s.sealed {
+		tel.Log.Warn("tokens are stored in Redis in plain text: fine for development, otherwise set TOKEN_CENTER_STORAGE_KEY_FILE")
+	}
+	if err := s.serve(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// furnish makes what keeps the tokens, without what serves them.
+func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	accounts, err := cfg.accounts()
 	if err != nil {
 		return nil, err
@@ -67,32 +89,40 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if err != nil {
 		return nil, err
 	}
-	if !seal.Enabled() {
-		tel.Log.Warn("tokens are stored in Redis in plain text: fine for development, otherwise set TOKEN_CENTER_STORAGE_KEY_FILE")
-	}
-	if err := cfg.checkCallersAreKnown(); err != nil {
-		return nil, err
-	}
-	s := &Service{tel: tel, callersFile: cfg.CallersFile, refreshers: map[credential.Key]*refresh.Refresher{}}
+	s := &Service{tel: tel, sealed: seal.Enabled(), refreshers: map[credential.Key]*refresh.Refresher{}}
 	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
-		return nil, err
-	}
-	if s.callers, err = caller.Open(cfg.CallersFile, tel); err != nil {
-		return nil, err
-	}
-	if s.rpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return nil, err
 	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, err
 	}
+	s.api = doctor.NewAPI(cfg.APIBaseURL)
 	s.store = store.NewRedis(s.redis, seal)
-	s.server = server.New(s.open(accounts))
-	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(s.server, access.NewTrail(tel)))
-	if err := s.listen(ctx, cfg); err != nil {
-		return nil, errors.Join(err, s.redis.Close())
-	}
+	s.accounts = s.open(accounts)
 	return s, nil
+}
+
+// serve makes the faces of the service: the methods, those who may call them, and the listeners.
+func (s *Service) serve(ctx context.Context, cfg Config) error {
+	var err error
+	s.callersFile = cfg.CallersFile
+	if s.callers, err = caller.Open(cfg.CallersFile, s.tel); err != nil {
+		return err
+	}
+	if s.rpc, err = rpc.NewServer(s.tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
+		return err
+	}
+	s.server = server.New(s.accounts)
+	methods := doctor.Server{TokenServiceServer: s.server, Doctor: s.doctor((*refresh.Refresher).Get)}
+	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(methods, access.NewTrail(s.tel)))
+	return s.listen(ctx, cfg)
+}
+
+// close gives back the connections.
+func (s *Service) close() error {
+	s.wechat.Close()
+	s.api.Close()
+	return s.redis.Close()
 }
 
 // listen binds the addresses. All services must be registered by then.
@@ -195,9 +225,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.http != nil {
 		group.Add("HTTP server", lifecycle.Func(s.serveHTTP))
 	}
-	err := group.Run(ctx)
-	s.wechat.Close()
-	return errors.Join(err, s.redis.Close())
+	return errors.Join(group.Run(ctx), s.close())
 }
 
 // serveHTTP stops before the gRPC server does, which answers its calls.

@@ -25,7 +25,10 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The Redis client goes on dialling a server that is down for a second after it was closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 // file writes a file for one test.
 func file(t *testing.T, name, content string) string {

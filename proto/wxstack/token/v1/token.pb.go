@@ -73,6 +73,61 @@ func (TokenKind) EnumDescriptor() ([]byte, []int) {
 	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{0}
 }
 
+// Severity says whether somebody has to do something.
+type Finding_Severity int32
+
+const (
+	Finding_SEVERITY_UNSPECIFIED Finding_Severity = 0
+	Finding_SEVERITY_OK          Finding_Severity = 1
+	// Something works less well than it should, or will stop working.
+	Finding_SEVERITY_WARNING Finding_Severity = 2
+	// Something does not work.
+	Finding_SEVERITY_FAULT Finding_Severity = 3
+)
+
+// Enum value maps for Finding_Severity.
+var (
+	Finding_Severity_name = map[int32]string{
+		0: "SEVERITY_UNSPECIFIED",
+		1: "SEVERITY_OK",
+		2: "SEVERITY_WARNING",
+		3: "SEVERITY_FAULT",
+	}
+	Finding_Severity_value = map[string]int32{
+		"SEVERITY_UNSPECIFIED": 0,
+		"SEVERITY_OK":          1,
+		"SEVERITY_WARNING":     2,
+		"SEVERITY_FAULT":       3,
+	}
+)
+
+func (x Finding_Severity) Enum() *Finding_Severity {
+	p := new(Finding_Severity)
+	*p = x
+	return p
+}
+
+func (x Finding_Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Finding_Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_wxstack_token_v1_token_proto_enumTypes[1].Descriptor()
+}
+
+func (Finding_Severity) Type() protoreflect.EnumType {
+	return &file_wxstack_token_v1_token_proto_enumTypes[1]
+}
+
+func (x Finding_Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Finding_Severity.Descriptor instead.
+func (Finding_Severity) EnumDescriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13, 0}
+}
+
 type Token struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
@@ -727,6 +782,176 @@ func (x *TokenStatus) GetProblem() string {
 	return ""
 }
 
+type DiagnoseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: every account that the caller may ask for.
+	AppIds        []string `protobuf:"bytes,1,rep,name=app_ids,json=appIds,proto3" json:"app_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseRequest) Reset() {
+	*x = DiagnoseRequest{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseRequest) ProtoMessage() {}
+
+func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
+func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DiagnoseRequest) GetAppIds() []string {
+	if x != nil {
+		return x.AppIds
+	}
+	return nil
+}
+
+type DiagnoseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseResponse) Reset() {
+	*x = DiagnoseResponse{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseResponse) ProtoMessage() {}
+
+func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
+func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DiagnoseResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+// Finding is the outcome of one check.
+type Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: it is about token-center itself.
+	AppId string `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// What was checked, such as app_secret or redis.
+	Check    string           `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
+	Severity Finding_Severity `protobuf:"varint,3,opt,name=severity,proto3,enum=wxstack.token.v1.Finding_Severity" json:"severity,omitempty"`
+	// What is so, for people.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// What to do and where, for people; empty when there is nothing to do.
+	Remedy        string `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Finding) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *Finding) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Finding) GetSeverity() Finding_Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return Finding_SEVERITY_UNSPECIFIED
+}
+
+func (x *Finding) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Finding) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
 var File_wxstack_token_v1_token_proto protoreflect.FileDescriptor
 
 const file_wxstack_token_v1_token_proto_rawDesc = "" +
@@ -779,16 +1004,32 @@ const file_wxstack_token_v1_token_proto_rawDesc = "" +
 	"generation\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x18\n" +
-	"\aproblem\x18\x04 \x01(\tR\aproblem*D\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"*\n" +
+	"\x0fDiagnoseRequest\x12\x17\n" +
+	"\aapp_ids\x18\x01 \x03(\tR\x06appIds\"I\n" +
+	"\x10DiagnoseResponse\x125\n" +
+	"\bfindings\x18\x01 \x03(\v2\x19.wxstack.token.v1.FindingR\bfindings\"\x83\x02\n" +
+	"\aFinding\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x14\n" +
+	"\x05check\x18\x02 \x01(\tR\x05check\x12>\n" +
+	"\bseverity\x18\x03 \x01(\x0e2\".wxstack.token.v1.Finding.SeverityR\bseverity\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x16\n" +
+	"\x06remedy\x18\x05 \x01(\tR\x06remedy\"_\n" +
+	"\bSeverity\x12\x18\n" +
+	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vSEVERITY_OK\x10\x01\x12\x14\n" +
+	"\x10SEVERITY_WARNING\x10\x02\x12\x12\n" +
+	"\x0eSEVERITY_FAULT\x10\x03*D\n" +
 	"\tTokenKind\x12\x1a\n" +
 	"\x16TOKEN_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
-	"\x17TOKEN_KIND_ACCESS_TOKEN\x10\x012\xfa\x02\n" +
+	"\x17TOKEN_KIND_ACCESS_TOKEN\x10\x012\xcd\x03\n" +
 	"\fTokenService\x12Q\n" +
 	"\bGetToken\x12!.wxstack.token.v1.GetTokenRequest\x1a\".wxstack.token.v1.GetTokenResponse\x12Y\n" +
 	"\n" +
 	"WatchToken\x12#.wxstack.token.v1.WatchTokenRequest\x1a$.wxstack.token.v1.WatchTokenResponse0\x01\x12]\n" +
 	"\fRefreshToken\x12%.wxstack.token.v1.RefreshTokenRequest\x1a&.wxstack.token.v1.RefreshTokenResponse\x12]\n" +
-	"\fListAccounts\x12%.wxstack.token.v1.ListAccountsRequest\x1a&.wxstack.token.v1.ListAccountsResponseB;Z9github.com/wxstack/wxstack/proto/wxstack/token/v1;tokenv1b\x06proto3"
+	"\fListAccounts\x12%.wxstack.token.v1.ListAccountsRequest\x1a&.wxstack.token.v1.ListAccountsResponse\x12Q\n" +
+	"\bDiagnose\x12!.wxstack.token.v1.DiagnoseRequest\x1a\".wxstack.token.v1.DiagnoseResponseB;Z9github.com/wxstack/wxstack/proto/wxstack/token/v1;tokenv1b\x06proto3"
 
 var (
 	file_wxstack_token_v1_token_proto_rawDescOnce sync.Once
@@ -802,51 +1043,59 @@ func file_wxstack_token_v1_token_proto_rawDescGZIP() []byte {
 	return file_wxstack_token_v1_token_proto_rawDescData
 }
 
-var file_wxstack_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_wxstack_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_wxstack_token_v1_token_proto_goTypes = []any{
 	(TokenKind)(0),                // 0: wxstack.token.v1.TokenKind
-	(*Token)(nil),                 // 1: wxstack.token.v1.Token
-	(*GetTokenRequest)(nil),       // 2: wxstack.token.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),      // 3: wxstack.token.v1.GetTokenResponse
-	(*WatchTokenRequest)(nil),     // 4: wxstack.token.v1.WatchTokenRequest
-	(*WatchTokenResponse)(nil),    // 5: wxstack.token.v1.WatchTokenResponse
-	(*RefreshTokenRequest)(nil),   // 6: wxstack.token.v1.RefreshTokenRequest
-	(*RefreshTokenResponse)(nil),  // 7: wxstack.token.v1.RefreshTokenResponse
-	(*ListAccountsRequest)(nil),   // 8: wxstack.token.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 9: wxstack.token.v1.ListAccountsResponse
-	(*Account)(nil),               // 10: wxstack.token.v1.Account
-	(*TokenStatus)(nil),           // 11: wxstack.token.v1.TokenStatus
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(Finding_Severity)(0),         // 1: wxstack.token.v1.Finding.Severity
+	(*Token)(nil),                 // 2: wxstack.token.v1.Token
+	(*GetTokenRequest)(nil),       // 3: wxstack.token.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),      // 4: wxstack.token.v1.GetTokenResponse
+	(*WatchTokenRequest)(nil),     // 5: wxstack.token.v1.WatchTokenRequest
+	(*WatchTokenResponse)(nil),    // 6: wxstack.token.v1.WatchTokenResponse
+	(*RefreshTokenRequest)(nil),   // 7: wxstack.token.v1.RefreshTokenRequest
+	(*RefreshTokenResponse)(nil),  // 8: wxstack.token.v1.RefreshTokenResponse
+	(*ListAccountsRequest)(nil),   // 9: wxstack.token.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),  // 10: wxstack.token.v1.ListAccountsResponse
+	(*Account)(nil),               // 11: wxstack.token.v1.Account
+	(*TokenStatus)(nil),           // 12: wxstack.token.v1.TokenStatus
+	(*DiagnoseRequest)(nil),       // 13: wxstack.token.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),      // 14: wxstack.token.v1.DiagnoseResponse
+	(*Finding)(nil),               // 15: wxstack.token.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 }
 var file_wxstack_token_v1_token_proto_depIdxs = []int32{
 	0,  // 0: wxstack.token.v1.Token.kind:type_name -> wxstack.token.v1.TokenKind
-	12, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	13, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
+	16, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	17, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
 	0,  // 3: wxstack.token.v1.GetTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	1,  // 4: wxstack.token.v1.GetTokenResponse.token:type_name -> wxstack.token.v1.Token
+	2,  // 4: wxstack.token.v1.GetTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 5: wxstack.token.v1.WatchTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	1,  // 6: wxstack.token.v1.WatchTokenResponse.token:type_name -> wxstack.token.v1.Token
+	2,  // 6: wxstack.token.v1.WatchTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 7: wxstack.token.v1.RefreshTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	1,  // 8: wxstack.token.v1.RefreshTokenResponse.token:type_name -> wxstack.token.v1.Token
-	10, // 9: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
-	11, // 10: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
+	2,  // 8: wxstack.token.v1.RefreshTokenResponse.token:type_name -> wxstack.token.v1.Token
+	11, // 9: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
+	12, // 10: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
 	0,  // 11: wxstack.token.v1.TokenStatus.kind:type_name -> wxstack.token.v1.TokenKind
-	12, // 12: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
-	2,  // 13: wxstack.token.v1.TokenService.GetToken:input_type -> wxstack.token.v1.GetTokenRequest
-	4,  // 14: wxstack.token.v1.TokenService.WatchToken:input_type -> wxstack.token.v1.WatchTokenRequest
-	6,  // 15: wxstack.token.v1.TokenService.RefreshToken:input_type -> wxstack.token.v1.RefreshTokenRequest
-	8,  // 16: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
-	3,  // 17: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
-	5,  // 18: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
-	7,  // 19: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
-	9,  // 20: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	16, // 12: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 13: wxstack.token.v1.DiagnoseResponse.findings:type_name -> wxstack.token.v1.Finding
+	1,  // 14: wxstack.token.v1.Finding.severity:type_name -> wxstack.token.v1.Finding.Severity
+	3,  // 15: wxstack.token.v1.TokenService.GetToken:input_type -> wxstack.token.v1.GetTokenRequest
+	5,  // 16: wxstack.token.v1.TokenService.WatchToken:input_type -> wxstack.token.v1.WatchTokenRequest
+	7,  // 17: wxstack.token.v1.TokenService.RefreshToken:input_type -> wxstack.token.v1.RefreshTokenRequest
+	9,  // 18: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
+	13, // 19: wxstack.token.v1.TokenService.Diagnose:input_type -> wxstack.token.v1.DiagnoseRequest
+	4,  // 20: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
+	6,  // 21: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
+	8,  // 22: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
+	10, // 23: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
+	14, // 24: wxstack.token.v1.TokenService.Diagnose:output_type -> wxstack.token.v1.DiagnoseResponse
+	20, // [20:25] is the sub-list for method output_type
+	15, // [15:20] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_wxstack_token_v1_token_proto_init() }
@@ -863,8 +1112,8 @@ func file_wxstack_token_v1_token_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_token_v1_token_proto_rawDesc), len(file_wxstack_token_v1_token_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   11,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

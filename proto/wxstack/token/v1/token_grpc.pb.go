@@ -25,6 +25,7 @@ const (
 	TokenService_WatchToken_FullMethodName   = "/wxstack.token.v1.TokenService/WatchToken"
 	TokenService_RefreshToken_FullMethodName = "/wxstack.token.v1.TokenService/RefreshToken"
 	TokenService_ListAccounts_FullMethodName = "/wxstack.token.v1.TokenService/ListAccounts"
+	TokenService_Diagnose_FullMethodName     = "/wxstack.token.v1.TokenService/Diagnose"
 )
 
 // TokenServiceClient is the client API for TokenService service.
@@ -43,6 +44,9 @@ type TokenServiceClient interface {
 	RefreshToken(ctx context.Context, in *RefreshTokenRequest, opts ...grpc.CallOption) (*RefreshTokenResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
+	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
+	// it. It changes nothing, but costs each account a handful of API calls, so their number is limited.
+	Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error)
 }
 
 type tokenServiceClient struct {
@@ -102,6 +106,16 @@ func (c *tokenServiceClient) ListAccounts(ctx context.Context, in *ListAccountsR
 	return out, nil
 }
 
+func (c *tokenServiceClient) Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiagnoseResponse)
+	err := c.cc.Invoke(ctx, TokenService_Diagnose_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TokenServiceServer is the server API for TokenService service.
 // All implementations must embed UnimplementedTokenServiceServer
 // for forward compatibility.
@@ -118,6 +132,9 @@ type TokenServiceServer interface {
 	RefreshToken(context.Context, *RefreshTokenRequest) (*RefreshTokenResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
+	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
+	// it. It changes nothing, but costs each account a handful of API calls, so their number is limited.
+	Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
 }
 
@@ -139,6 +156,9 @@ func (UnimplementedTokenServiceServer) RefreshToken(context.Context, *RefreshTok
 }
 func (UnimplementedTokenServiceServer) ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
+}
+func (UnimplementedTokenServiceServer) Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Diagnose not implemented")
 }
 func (UnimplementedTokenServiceServer) mustEmbedUnimplementedTokenServiceServer() {}
 func (UnimplementedTokenServiceServer) testEmbeddedByValue()                      {}
@@ -226,6 +246,24 @@ func _TokenService_ListAccounts_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_Diagnose_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiagnoseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).Diagnose(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_Diagnose_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).Diagnose(ctx, req.(*DiagnoseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TokenService_ServiceDesc is the grpc.ServiceDesc for TokenService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -244,6 +282,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAccounts",
 			Handler:    _TokenService_ListAccounts_Handler,
+		},
+		{
+			MethodName: "Diagnose",
+			Handler:    _TokenService_Diagnose_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -39,6 +39,8 @@ func wire(appID string, generation uint64) *tokenv1.Token {
 
 // center is a token-center in memory, with levers.
 type center struct {
+	tokenv1.TokenServiceClient // nil: what the cache does not call.
+
 	mu        sync.Mutex
 	away      bool
 	accounts  []string

@@ -16,6 +16,7 @@ func main() {
 		Name:        "token-center",
 		Description: "AccessToken central control (中控服务器): one owner of every account's token.",
 		Settings:    &cfg,
+		Commands:    []lifecycle.Command{tokencenter.DoctorCommand(&cfg)},
 		Build: func(ctx context.Context, tel *telemetry.Telemetry) (lifecycle.Part, error) {
 			return tokencenter.New(ctx, cfg, tel)
 		},

@@ -110,6 +110,24 @@ func (s *Server) ListAccounts(ctx context.Context, req *tokenv1.ListAccountsRequ
 	return shown, nil
 }
 
+// Diagnose implements TokenService. Nobody is told about accounts that it may not see, nor makes WeChat be
+// asked about them.
+func (s *Server) Diagnose(ctx context.Context, req *tokenv1.DiagnoseRequest) (*tokenv1.DiagnoseResponse, error) {
+	who := caller.FromContext(ctx)
+	for _, appID := range req.GetAppIds() {
+		if !who.MaySee(appID) {
+			return nil, s.forbid(ctx, who, appID, tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN)
+		}
+	}
+	if appIDs, all := who.Accounts(); len(req.GetAppIds()) == 0 && !all {
+		if len(appIDs) == 0 {
+			return nil, s.forbid(ctx, who, "", tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN)
+		}
+		req = &tokenv1.DiagnoseRequest{AppIds: appIDs}
+	}
+	return s.next.Diagnose(ctx, req)
+}
+
 // permit refuses what who may not have. An account that is left out is filled in where who may ask for one
 // only. Whether an account that who may not have exists is nobody's business.
 func (s *Server) permit(ctx context.Context, who caller.Caller, appID *string, kind tokenv1.TokenKind) error {

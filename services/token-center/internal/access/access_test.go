@@ -49,6 +49,14 @@ func (generous) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*to
 	return &tokenv1.ListAccountsResponse{Accounts: []*tokenv1.Account{{AppId: "wx1"}, {AppId: "wx2"}, {AppId: "wx3"}}}, nil
 }
 
+func (generous) Diagnose(_ context.Context, req *tokenv1.DiagnoseRequest) (*tokenv1.DiagnoseResponse, error) {
+	resp := &tokenv1.DiagnoseResponse{}
+	for _, appID := range req.GetAppIds() {
+		resp.Findings = append(resp.Findings, &tokenv1.Finding{AppId: appID})
+	}
+	return resp, nil
+}
+
 // as returns a context of a caller named in the file below; of nobody for an empty name.
 func as(t *testing.T, name string) context.Context {
 	t.Helper()
@@ -122,7 +130,7 @@ func check(t *testing.T, method string, token *tokenv1.Token, err error, want st
 type sent struct {
 	grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]
 
-	ctx    context.Context //nolint:containedctx // a stream has one.
+	ctx    context.Context
 	appIDs []string
 }
 
@@ -166,6 +174,29 @@ func TestTheListShowsTheCallersAccounts(t *testing.T) {
 		resp, err := access.New(generous{}, access.NewTrail(telemetry.Discard())).ListAccounts(as(t, who), &tokenv1.ListAccountsRequest{})
 		if err != nil || len(resp.GetAccounts()) != want {
 			t.Errorf("%q sees %v, error %v; want %d", who, resp, err, want)
+		}
+	}
+}
+
+func TestADiagnosisIsOfTheCallersAccounts(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		who    string
+		appIDs []string
+		want   int // accounts that are examined.
+		kind   fault.Kind
+	}{
+		"every account":        {"all", nil, 0, ""}, // the server knows which there are.
+		"those it may see":     {"two", nil, 2, ""},
+		"one of them":          {"two", []string{"wx3"}, 1, ""},
+		"one it may not see":   {"two", []string{"wx1", "wx2"}, 0, fault.Forbidden},
+		"nobody":               {"", nil, 0, fault.Forbidden},
+		"nobody, some account": {"", []string{"wx1"}, 0, fault.Forbidden},
+	}
+	for name, tt := range tests {
+		resp, err := access.New(generous{}, access.NewTrail(telemetry.Discard())).Diagnose(as(t, tt.who), &tokenv1.DiagnoseRequest{AppIds: tt.appIDs})
+		if (err == nil) != (tt.kind == "") || (err != nil && fault.KindOf(err) != tt.kind) || len(resp.GetFindings()) != tt.want {
+			t.Errorf("%s: %v, %v", name, resp, err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func malformed(format string, args ...any) error {
 // refused makes a fault of WeChat's verdict. Nothing was issued.
 func refused(code errcode.Code, message string) error {
 	class := errcode.FromTokenEndpoint(code)
-	return fault.New(kindOf(class), "WeChat refused the token request: errcode %d (%s): %s; %s", code, class, message, code.Remedy())
+	return fault.Wrap(kindOf(class), &credential.RefusalError{Code: code, Message: message}, "WeChat refused the token request: errcode %d (%s): %s; %s", code, class, message, code.Remedy())
 }
 
 // kindOf tells what can be waited out from what somebody has to mend first.

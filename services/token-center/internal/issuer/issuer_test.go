@@ -132,6 +132,9 @@ func TestEveryFailureHasAKindAndARemedyAndNoSecret(t *testing.T) {
 				if errors.Is(err, credential.ErrUncertain) != tt.uncertain {
 					t.Errorf("uncertain = %v", !tt.uncertain)
 				}
+				if _, refused := errors.AsType[*credential.RefusalError](err); refused == tt.uncertain {
+					t.Errorf("a verdict of WeChat's = %v", refused)
+				}
 				if !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("error %q does not say %q", err, tt.text)
 				}

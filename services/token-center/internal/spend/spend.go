@@ -5,6 +5,7 @@ package spend
 import (
 	"context"
 	_ "embed" // for the script.
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -43,13 +44,19 @@ var giveBackScript string
 
 // Redis is the ledger of all replicas.
 type Redis struct {
-	client   redis.Scripter
+	client   client
 	take     *redis.Script
 	giveBack *redis.Script
 }
 
+// client is what a ledger needs of Redis.
+type client interface {
+	redis.Scripter
+	Get(ctx context.Context, key string) *redis.StringCmd
+}
+
 // NewRedis returns a ledger on client.
-func NewRedis(client redis.Scripter) *Redis {
+func NewRedis(client client) *Redis {
 	return &Redis{client: client, take: redis.NewScript(takeScript), giveBack: redis.NewScript(giveBackScript)}
 }
 
@@ -71,6 +78,16 @@ func (r *Redis) GiveBack(ctx context.Context, key credential.Key, limit Limit, n
 		return fmt.Errorf("count the fetches of %s: %w", key.AppID, err)
 	}
 	return nil
+}
+
+// Spent returns how much of limit was used today, as of now.
+func (r *Redis) Spent(ctx context.Context, key credential.Key, limit Limit, now time.Time) (int, error) {
+	daily := redisKeys(key, limit, now)[1]
+	spent, err := r.client.Get(ctx, daily).Int()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("read how much %s has used: %w", key.AppID, err)
+	}
+	return spent, nil
 }
 
 // redisKeys returns the count of the running span and that of the day.
@@ -126,6 +143,14 @@ func (m *Memory) GiveBack(_ context.Context, key credential.Key, limit Limit, no
 		}
 	}
 	return nil
+}
+
+// Spent is as Redis.Spent.
+func (m *Memory) Spent(_ context.Context, key credential.Key, limit Limit, now time.Time) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	today, end := day(now)
+	return m.at(key.AppID+"|"+string(key.Kind)+"|"+limit.Name+today, now, end).spent, nil
 }
 
 func (m *Memory) at(name string, now, end time.Time) count {

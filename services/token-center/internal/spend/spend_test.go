@@ -18,6 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type subject interface {
 	Take(ctx context.Context, key credential.Key, limit spend.Limit, now time.Time) (time.Duration, error)
 	GiveBack(ctx context.Context, key credential.Key, limit spend.Limit, now time.Time) error
+	Spent(ctx context.Context, key credential.Key, limit spend.Limit, now time.Time) (int, error)
 }
 
 // world is a ledger and the lever that lets its time pass.
@@ -42,15 +43,16 @@ func TestConformance(t *testing.T) {
 		after    time.Duration
 		want     time.Duration
 		giveBack bool
+		spent    int // today, after the step.
 	}{
-		{0, 0, true},
-		{0, 0, false},
-		{10 * time.Second, 0, false},
-		{20 * time.Second, 10 * time.Second, false}, // the span began with the first.
-		{30 * time.Second, 0, false},
-		{31 * time.Second, 89 * time.Second, false}, // the day's allowance is gone until midnight.
-		{119 * time.Second, time.Second, false},
-		{120 * time.Second, 0, false},
+		{0, 0, true, 0},
+		{0, 0, false, 1},
+		{10 * time.Second, 0, false, 2},
+		{20 * time.Second, 10 * time.Second, false, 2}, // the span began with the first.
+		{30 * time.Second, 0, false, 3},
+		{31 * time.Second, 89 * time.Second, false, 3}, // the day's allowance is gone until midnight.
+		{119 * time.Second, time.Second, false, 3},
+		{120 * time.Second, 0, false, 1},
 	}
 	for name, open := range worlds {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +74,9 @@ func TestConformance(t *testing.T) {
 				}
 				if diff := cmp.Diff(step.want, got); diff != "" {
 					t.Errorf("after %v: %s", step.after, diff)
+				}
+				if spent, err := w.Spent(t.Context(), key, limit, start.Add(step.after)); err != nil || spent != step.spent {
+					t.Errorf("after %v: %d spent, %v; want %d", step.after, spent, err, step.spent)
 				}
 			}
 			for range 9 { // nothing was taken: nothing can be given back, and nothing is left behind.
@@ -113,5 +118,8 @@ func TestWithoutRedisNothingIsSpent(t *testing.T) {
 	}
 	if err := spend.NewRedis(client).GiveBack(t.Context(), credential.Key{AppID: "wx1"}, spend.Limit{Burst: 1, PerDay: 1}, time.Now()); err == nil {
 		t.Error("given back to nowhere")
+	}
+	if _, err := spend.NewRedis(client).Spent(t.Context(), credential.Key{AppID: "wx1"}, spend.Limit{Burst: 1, PerDay: 1}, time.Now()); err == nil {
+		t.Error("a count from nowhere")
 	}
 }

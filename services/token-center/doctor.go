@@ -1,0 +1,126 @@
+package tokencenter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/doctor"
+	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
+	"github.com/wxstack/wxstack/services/token-center/internal/spend"
+)
+
+// doctor returns one for the accounts of the service, which gets their tokens by way of token.
+func (s *Service) doctor(token func(*refresh.Refresher, context.Context) (credential.Credential, error)) *doctor.Doctor {
+	return doctor.New(doctor.Config{
+		Ping: redisconn.Ping(s.redis), Sealed: s.sealed, Store: s.store, Ledger: spend.NewRedis(s.redis), API: s.api,
+		Accounts: func() []doctor.Account {
+			accounts := make([]doctor.Account, 0, len(s.accounts))
+			for _, a := range s.accounts {
+				keeper := a.AccessToken
+				accounts = append(accounts, doctor.Account{
+					Key: keeper.Key, API: a.API,
+					Token:   func(ctx context.Context) (credential.Credential, error) { return token(keeper, ctx) },
+					Problem: func() string { return keeper.Status().Problem },
+				})
+			}
+			return accounts
+		},
+	})
+}
+
+// doctorFlags are those of the command doctor.
+type doctorFlags struct {
+	Account string `name:"account" help:"AppID of the account to examine. Empty: all."`
+	JSON    bool   `name:"json" help:"Print the findings as JSON."`
+}
+
+// doctorTimeout bounds an examination.
+const doctorTimeout = 60 * time.Second
+
+// errSick makes the exit code 1.
+var errSick = errors.New("something does not work; see the lines that begin with fault")
+
+// DoctorCommand is the command doctor: it examines the accounts with the settings of cfg and prints one line
+// for each finding. It needs no running service, and does no harm to one: it acts as one more replica, which
+// serves nobody.
+func DoctorCommand(cfg *Config) lifecycle.Command {
+	flags := new(doctorFlags)
+	return lifecycle.Command{
+		Command: config.Command{
+			Name: "doctor", Flags: flags,
+			Help: "Examine accounts, WeChat, Redis and the clock, and say what is wrong and where to mend it; exit code 1 means that something is.",
+		},
+		Run: func(ctx context.Context, out io.Writer) error {
+			ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+			defer cancel()
+			findings, err := examine(ctx, *cfg, flags.Account)
+			if err != nil {
+				return err
+			}
+			if err := printFindings(out, findings, flags.JSON); err != nil {
+				return err
+			}
+			if doctor.HasFault(findings) {
+				return errSick
+			}
+			return nil
+		},
+	}
+}
+
+func examine(ctx context.Context, cfg Config, appID string) ([]doctor.Finding, error) {
+	s, err := furnish(cfg, telemetry.Discard())
+	if err != nil {
+		return nil, err
+	}
+	var appIDs []string
+	if appID != "" {
+		appIDs = []string{appID}
+	}
+	findings := s.doctor(getOnce).Examine(ctx, appIDs)
+	return findings, s.close()
+}
+
+// getOnce gets a token from a keeper that does not run, by running it for as long as that takes.
+func getOnce(keeper *refresh.Refresher, ctx context.Context) (credential.Credential, error) { //nolint:revive // the order of a method expression.
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- keeper.Run(running) }()
+	c, err := keeper.Get(ctx)
+	stop()
+	return c, errors.Join(err, <-done)
+}
+
+// printFindings writes findings for people, or for programs.
+func printFindings(out io.Writer, findings []doctor.Finding, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(map[string]any{"findings": findings})
+	}
+	var text strings.Builder
+	for _, f := range findings {
+		about := f.AppID
+		if about == "" {
+			about = "token-center"
+		}
+		fmt.Fprintf(&text, "%-7s  %-18s  %-13s  %s", f.Severity, about, f.Check, f.Text)
+		if f.Remedy != "" {
+			fmt.Fprintf(&text, "; %s", f.Remedy)
+		}
+		text.WriteByte('\n')
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
