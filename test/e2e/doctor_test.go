@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -44,5 +46,24 @@ func TestTheDoctorTellsAHealthyAccountFromARefusedAddress(t *testing.T) {
 	out, code = doctor(t, redisURL, p, "--account", account.DevelopmentAppID)
 	if code != 0 || strings.Contains(out, "fault ") || !strings.Contains(out, "WeChat accepted it") {
 		t.Errorf("exit code %d of a healthy account:\n%s", code, out)
+	}
+}
+
+func TestATokenAndADiagnosisWithoutGRPC(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	for method, want := range map[string]string{"GetToken": `"appId":"` + account.DevelopmentAppID + `"`, "Diagnose": `"severity":"SEVERITY_OK"`} {
+		resp, err := http.Post(s.TokenCenterURL+"/wxstack.token.v1.TokenService/"+method, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s answered HTTP %d %s, %v; want %s", method, resp.StatusCode, body, err, want)
+		}
+		if method == "Diagnose" && strings.Contains(string(body), "SEVERITY_FAULT") {
+			t.Errorf("a standalone is diagnosed with a fault: %s", body)
+		}
 	}
 }
