@@ -1,10 +1,6 @@
 package idempotency_test
 
 import (
-	"context"
-	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/wxstack/wxstack/chassis/redisconn/redistest"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
 )
 
@@ -270,14 +267,14 @@ func TestRedisOnMiniredis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := miniredis.RunT(t)
-			run(t, world{idempotency.NewRedis(connect(t, server.Addr())), server.FastForward})
+			run(t, world{idempotency.NewRedis(redistest.Connect(t, &redis.Options{Addr: server.Addr()})), server.FastForward})
 		})
 	}
 }
 
 func TestRedisOnRedis(t *testing.T) {
 	t.Parallel()
-	client := connect(t, startRedis(t))
+	client := redistest.Start(t).Client(t)
 	for name, run := range suite() {
 		t.Run(name, func(t *testing.T) {
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
@@ -291,7 +288,7 @@ func TestRedisOnRedis(t *testing.T) {
 func TestRedisKeysCarryTheHashTag(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
-	w := world{Store: idempotency.NewRedis(connect(t, server.Addr()))}
+	w := world{Store: idempotency.NewRedis(redistest.Connect(t, &redis.Options{Addr: server.Addr()}))}
 	begin(t, w, "a", idempotency.Fresh)
 	if diff := cmp.Diff([]string{"wx:{wx1}:once-lease:k1", "wx:{wx1}:once:k1"}, server.Keys()); diff != "" {
 		t.Error(diff)
@@ -346,51 +343,6 @@ func TestFingerprintsTellPartsApart(t *testing.T) {
 			t.Errorf("%q has two fingerprints", name)
 		}
 	}
-}
-
-func connect(t *testing.T, addr string) *redis.Client {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr})
-	t.Cleanup(func() {
-		if err := client.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return client
-}
-
-// startRedis starts a real Redis on a free port and returns its address once it answers.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("redis-server is not on PATH")
-		}
-		t.Skip("redis-server is not on PATH")
-	}
-	var listen net.ListenConfig
-	lis, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := lis.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	_ = lis.Close()
-	server := exec.CommandContext(context.WithoutCancel(t.Context()), path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: 100, MinRetryBackoff: 10 * time.Millisecond})
-	defer client.Close()
-	if err := client.Ping(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	return addr
 }
 
 // age lets time pass for every key of a real Redis, whose clock nobody can turn.

@@ -3,9 +3,6 @@ package dedupe_test
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/wxstack/wxstack/chassis/redisconn/redistest"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 )
 
@@ -279,15 +277,14 @@ func TestRedisOnMiniredis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := miniredis.RunT(t)
-			run(t, world{dedupe.NewRedis(connect(t, server.Addr())), server.FastForward})
+			run(t, world{dedupe.NewRedis(redistest.Connect(t, &redis.Options{Addr: server.Addr()})), server.FastForward})
 		})
 	}
 }
 
 func TestRedisOnRedis(t *testing.T) {
 	t.Parallel()
-	addr, _ := startRedis(t)
-	client := connect(t, addr)
+	client := redistest.Start(t).Client(t)
 	for name, run := range suite() {
 		t.Run(name, func(t *testing.T) {
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
@@ -300,15 +297,16 @@ func TestRedisOnRedis(t *testing.T) {
 
 func TestWindowDoesNotWaitForAFrozenRedis(t *testing.T) {
 	t.Parallel()
-	addr, server := startRedis(t)
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-	defer client.Close()
+	server := redistest.Start(t)
+	options := server.Options()
+	options.ContextTimeoutEnabled = true
+	client := redistest.Connect(t, options)
 	reports := make(chan error, 1)
 	w := dedupe.NewWindow(dedupe.NewRedis(client), nil, func(err error) { reports <- err })
 	if got := w.Claim(t.Context(), message, "a"); got.State != dedupe.Won {
 		t.Fatalf("state %d", got.State)
 	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
+	if err := server.Process().Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	if kept := w.Finish(t.Context(), message, "a", []byte("answer")); string(kept) != "answer" {
@@ -325,14 +323,16 @@ func TestWindowDoesNotWaitForAFrozenRedis(t *testing.T) {
 // TestABatchedCommandEndsWithItsCaller: the first command hangs in a frozen Redis, the second waits behind it.
 func TestABatchedCommandEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
-	addr, server := startRedis(t)
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
-	defer client.Close()
+	server := redistest.Start(t)
+	options := server.Options()
+	options.ContextTimeoutEnabled = true
+	options.MaxRetries = -1
+	client := redistest.Connect(t, options)
 	store := dedupe.NewRedis(client)
 	if _, err := store.Claim(t.Context(), message, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
+	if err := server.Process().Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	hanging, release := context.WithTimeout(t.Context(), time.Second)
@@ -344,7 +344,7 @@ func TestABatchedCommandEndsWithItsCaller(t *testing.T) {
 	if _, err := store.Claim(ended, message, "b"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if err := server.Signal(syscall.SIGCONT); err != nil {
+	if err := server.Process().Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-first; err != nil {
@@ -355,14 +355,15 @@ func TestABatchedCommandEndsWithItsCaller(t *testing.T) {
 // TestABatchIsOverInTime: nobody's context bounds the commands that wait behind one that hangs.
 func TestABatchIsOverInTime(t *testing.T) {
 	t.Parallel()
-	addr, server := startRedis(t)
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-	defer client.Close()
+	server := redistest.Start(t)
+	options := server.Options()
+	options.ContextTimeoutEnabled = true
+	client := redistest.Connect(t, options)
 	store := dedupe.NewRedis(client)
 	if _, err := store.Claim(t.Context(), message, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Signal(syscall.SIGSTOP); err != nil {
+	if err := server.Process().Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	var claims sync.WaitGroup
@@ -380,7 +381,7 @@ func TestABatchIsOverInTime(t *testing.T) {
 func TestScriptsAreLoadedAgain(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
-	client := connect(t, server.Addr())
+	client := redistest.Connect(t, &redis.Options{Addr: server.Addr()})
 	w := world{Store: dedupe.NewRedis(client)}
 	for range 2 {
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
@@ -417,7 +418,7 @@ func age(t *testing.T, client *redis.Client, d time.Duration) {
 func TestRedisKeysCarryTheHashTag(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
-	w := world{Store: dedupe.NewRedis(connect(t, server.Addr()))}
+	w := world{Store: dedupe.NewRedis(redistest.Connect(t, &redis.Options{Addr: server.Addr()}))}
 	state(t, w, "a", dedupe.Won)
 	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1"}, server.Keys()); diff != "" {
 		t.Error(diff)
@@ -431,51 +432,6 @@ func TestRedisKeysCarryTheHashTag(t *testing.T) {
 	if diff := cmp.Diff([]string{"wx:{wx1}:msg:m1"}, server.Keys()); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func connect(t *testing.T, addr string) *redis.Client {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr})
-	t.Cleanup(func() {
-		if err := client.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return client
-}
-
-// startRedis starts a real Redis on a free port and returns its address once it answers.
-func startRedis(t *testing.T) (string, *os.Process) {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("redis-server is not on PATH")
-		}
-		t.Skip("redis-server is not on PATH")
-	}
-	var listen net.ListenConfig
-	lis, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := lis.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	_ = lis.Close()
-	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: 100, MinRetryBackoff: 10 * time.Millisecond})
-	defer client.Close()
-	if err := client.Ping(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	return addr, server.Process
 }
 
 // switchable is a store that works, fails, or hangs as long as a store may.

@@ -3,9 +3,6 @@ package late
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/wxstack/wxstack/chassis/redisconn/redistest"
 	"github.com/wxstack/wxstack/wechat/account"
 )
 
@@ -329,18 +327,19 @@ func TestRedisEmbedded(t *testing.T) {
 	for name, test := range suite() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, over(t, redis.Options{Addr: miniredis.RunT(t).Addr()}))
+			test(t, over(t, &redis.Options{Addr: miniredis.RunT(t).Addr()}))
 		})
 	}
 }
 
 func TestRedisReal(t *testing.T) {
 	t.Parallel()
-	socket := startRedis(t)
+	server := redistest.Start(t)
 	// Accounts and databases keep the cases apart.
 	db := 0
 	for name, test := range suite() {
-		options := redis.Options{Network: "unix", Addr: socket, DB: db}
+		options := server.Options()
+		options.DB = db
 		db++
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -350,14 +349,9 @@ func TestRedisReal(t *testing.T) {
 }
 
 // over is a Redis whose time passes by commands, since a real one's does not pass any other way.
-func over(t *testing.T, options redis.Options) world {
+func over(t *testing.T, options *redis.Options) world {
 	t.Helper()
-	client := redis.NewClient(&options)
-	t.Cleanup(func() {
-		if err := client.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	client := redistest.Connect(t, options)
 	return world{NewRedis(client), func(d time.Duration) { age(t, client, d) }}
 }
 
@@ -390,36 +384,4 @@ func ageEntries(ctx context.Context, client *redis.Client, stream string, d time
 		err = errors.Join(err, client.Do(ctx, "XCLAIM", stream, "gateway", entry.Consumer, "0", entry.ID, "IDLE", idle, "JUSTID").Err())
 	}
 	return err
-}
-
-// startRedis starts a real Redis and returns the path of its socket once it answers.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("redis-server is not on PATH")
-		}
-		t.Skip("SKIPPED, not tested here: redis-server is not on PATH")
-	}
-	dir, err := os.MkdirTemp("", "late-") //nolint:usetesting // a socket's path must be short, those of t.TempDir aren't.
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "redis")
-	server := exec.CommandContext(context.WithoutCancel(t.Context()), path, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: 100, MinRetryBackoff: 10 * time.Millisecond})
-	defer client.Close()
-	if err := client.Ping(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	return socket
 }
