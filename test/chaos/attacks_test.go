@@ -442,6 +442,7 @@ var attacks = []attack{
 		s.raw, s.last = s.raw[:len(s.raw)-1-f.IntN(len(p.body))], true
 		if f.IntN(2) == 0 {
 			s.raw = bytes.Replace(s.raw, fmt.Appendf(nil, "Content-Length: %d", len(p.body)), []byte("Content-Length: 1152921504606846976"), 1)
+			return s, tooLarge
 		}
 		return s, badRequest
 	}},

@@ -103,6 +103,8 @@ func TestTheChatPageShowsWhatANotAnsweredFollowerSees(t *testing.T) {
 	ctx := openPage(t, s.SimulatorURL)
 	do(t, ctx, chromedp.SendKeys("#message-input", "有人吗"), chromedp.Click("#send"))
 	waitFor(t, ctx, `document.querySelector(".notice")?.innerText.includes("该公众号暂时无法提供服务，请稍后再试")`)
+	// The record comes a moment after the notice, and is not the first: a token has been fetched before.
+	waitFor(t, ctx, `[...document.querySelectorAll("#inspector details")].some(d => d.innerText.includes("服务故障"))`)
 	openRecords(t, ctx)
 	waitFor(t, ctx, `document.querySelectorAll("#inspector .delivery").length === 3`)
 }
