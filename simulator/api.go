@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,8 @@ type apiRequest struct {
 	body         []byte
 	now          time.Time     // On the books' clock.
 	state        *accountState // Of the token; nil for calls that need none.
+	authorizer   *accountState // Whom a third-party platform's call is about; nil for others.
+	token        *token        // That the call carries, once it is known.
 	account      string
 	generation   int
 	secrets      []string
@@ -48,24 +51,32 @@ type endpoint struct {
 // 40066, as WeChat answers a path that it doesn't have.
 func endpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/cgi-bin/token":                     {method: http.MethodGet, noToken: true, serve: (*Platform).getToken},
-		"/cgi-bin/stable_token":              {method: http.MethodPost, noToken: true, serve: (*Platform).getStableToken},
-		"/cgi-bin/ticket/getticket":          {method: http.MethodGet, serve: (*Platform).getTicket},
-		"/cgi-bin/clear_quota":               {method: http.MethodPost, serve: (*Platform).clearQuota},
-		"/cgi-bin/openapi/quota/get":         {method: http.MethodPost, serve: (*Platform).getQuota},
-		"/cgi-bin/callback/check":            {method: http.MethodPost, serve: (*Platform).checkCallback},
-		"/cgi-bin/getcallbackip":             {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/get_api_domain_ip":         {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/message/custom/send":       {method: http.MethodPost, serve: (*Platform).sendCustomMessage},
-		"/cgi-bin/media/upload":              {method: http.MethodPost, serve: (*Platform).uploadMedia},
-		"/cgi-bin/media/get":                 {method: http.MethodGet, serve: (*Platform).getMedia},
-		"/cgi-bin/get_current_selfmenu_info": {method: http.MethodGet, serve: (*Platform).getSelfMenu},
-		"/cgi-bin/customservice/getkflist":   {method: http.MethodGet, serve: (*Platform).listAgents},
-		"/cgi-bin/menu/get":                  {method: http.MethodGet, serve: (*Platform).getMenu},
-		"/cgi-bin/menu/create":               {method: http.MethodPost, serve: (*Platform).createMenu},
-		"/cgi-bin/menu/delete":               {method: http.MethodGet, serve: (*Platform).deleteMenu},
-		"/cgi-bin/user/info":                 {method: http.MethodGet, serve: (*Platform).getUserInfo},
-		"/cgi-bin/user/get":                  {method: http.MethodGet, serve: (*Platform).listUsers},
+		"/cgi-bin/token":                             {method: http.MethodGet, noToken: true, serve: (*Platform).getToken},
+		"/cgi-bin/stable_token":                      {method: http.MethodPost, noToken: true, serve: (*Platform).getStableToken},
+		"/cgi-bin/gettoken":                          {method: http.MethodGet, noToken: true, serve: (*Platform).getWorkToken},
+		"/cgi-bin/component/api_component_token":     {method: http.MethodPost, noToken: true, serve: (*Platform).getComponentToken},
+		"/cgi-bin/component/api_start_push_ticket":   {method: http.MethodPost, noToken: true, serve: (*Platform).startTicketPush},
+		"/cgi-bin/component/api_create_preauthcode":  {method: http.MethodPost, noToken: true, serve: asPlatform(createPreAuthCode)},
+		"/cgi-bin/component/api_query_auth":          {method: http.MethodPost, noToken: true, serve: asPlatform(queryAuth)},
+		"/cgi-bin/component/api_get_authorizer_list": {method: http.MethodPost, noToken: true, serve: asPlatform(listAuthorizers)},
+		"/cgi-bin/component/api_authorizer_token":    {method: http.MethodPost, noToken: true, serve: asPlatform(getAuthorizerToken)},
+		"/cgi-bin/get_jsapi_ticket":                  {method: http.MethodGet, serve: (*Platform).getWorkTicket},
+		"/cgi-bin/ticket/getticket":                  {method: http.MethodGet, serve: (*Platform).getTicket},
+		"/cgi-bin/clear_quota":                       {method: http.MethodPost, serve: (*Platform).clearQuota},
+		"/cgi-bin/getcallbackip":                     {method: http.MethodGet, serve: (*Platform).getCallbackIP},
+		"/cgi-bin/get_api_domain_ip":                 {method: http.MethodGet, serve: (*Platform).getCallbackIP},
+		"/cgi-bin/message/custom/send":               {method: http.MethodPost, serve: (*Platform).sendCustomMessage},
+		"/cgi-bin/media/upload":                      {method: http.MethodPost, serve: (*Platform).uploadMedia},
+		"/cgi-bin/media/get":                         {method: http.MethodGet, serve: (*Platform).getMedia},
+		"/cgi-bin/menu/get":                          {method: http.MethodGet, serve: (*Platform).getMenu},
+		"/cgi-bin/menu/create":                       {method: http.MethodPost, serve: (*Platform).createMenu},
+		"/cgi-bin/menu/delete":                       {method: http.MethodGet, serve: (*Platform).deleteMenu},
+		"/cgi-bin/user/info":                         {method: http.MethodGet, serve: (*Platform).getUserInfo},
+		"/cgi-bin/user/get":                          {method: http.MethodGet, serve: (*Platform).listUsers},
+		"/cgi-bin/openapi/quota/get":                 {method: http.MethodPost, serve: (*Platform).getQuota},
+		"/cgi-bin/callback/check":                    {method: http.MethodPost, serve: (*Platform).checkCallback},
+		"/cgi-bin/get_current_selfmenu_info":         {method: http.MethodGet, serve: (*Platform).getSelfMenu},
+		"/cgi-bin/customservice/getkflist":           {method: http.MethodGet, serve: (*Platform).listAgents},
 	}
 }
 
@@ -108,7 +119,9 @@ func (p *Platform) apiHandler() http.Handler {
 		}
 		call := &apiRequest{method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body}
 		call.hide(call.query.Get("access_token"))
+		call.hide(call.query.Get("component_access_token"))
 		call.hide(call.query.Get("secret"))
+		call.hide(call.query.Get("corpsecret"))
 		given, delivered := p.serveFaulty(r.Context(), table, call)
 		if !delivered {
 			given.status = 0
@@ -178,7 +191,26 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 
 // authorize finds the account whose token the call carries.
 func (p *Platform) authorize(call *apiRequest) errcode {
-	value := call.query.Get("access_token")
+	code := p.authorizeWith(call, call.query.Get("access_token"))
+	if code == codeOK && call.token.kind == TokenComponent {
+		return codeInvalidToken // A platform's own token is good for the calls about its authorizers.
+	}
+
+	return code
+}
+
+// authorizeComponent finds the third-party platform whose token the call carries.
+// The newer documents call the parameter access_token as well.
+func (p *Platform) authorizeComponent(call *apiRequest) errcode {
+	code := p.authorizeWith(call, cmp.Or(call.query.Get("component_access_token"), call.query.Get("access_token")))
+	if code == codeOK && call.token.kind != TokenComponent {
+		return codeInvalidToken
+	}
+
+	return code
+}
+
+func (p *Platform) authorizeWith(call *apiRequest, value string) errcode {
 	if value == "" {
 		return codeTokenMissing
 	}
@@ -187,7 +219,7 @@ func (p *Platform) authorize(call *apiRequest) errcode {
 		if found == nil {
 			continue
 		}
-		call.state, call.account, call.generation = account, account.AppID, found.generation
+		call.state, call.account, call.generation, call.token = account, account.AppID, found.generation, found
 		code := found.verdict(call.now)
 		if code != codeOK {
 			account.tokens.fetches.Rejected++

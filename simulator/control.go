@@ -55,6 +55,10 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"faults":        p.controlFault,
 		"clock/advance": p.controlClock,
 		"reset":         p.controlReset,
+
+		"component/ticket":      p.controlTicket,
+		"component/authorize":   p.controlAuthorize,
+		"component/unauthorize": p.controlUnauthorize,
 	}
 	for path, serve := range post {
 		mux.Handle("POST /sim/v1/"+path, control(serve))

@@ -229,9 +229,6 @@ func TestMenuAndUsers(t *testing.T) {
 	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/unknown", token, "")); got != int(codeURL) {
 		t.Errorf("unknown path: %d", got)
 	}
-	if given := api(t, platform, http.MethodGet, "/cgi-bin/ticket/getticket", token, ""); given["ticket"] == nil || errCode(given) != 0 {
-		t.Errorf("ticket: %v", given)
-	}
 }
 
 func FuzzHasUnicodeEscape(f *testing.F) {

@@ -27,6 +27,7 @@ const (
 	codeButtons        errcode = 40016
 	codeCharset        errcode = 40033
 	codeURL            errcode = 40066
+	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
 	codeNoCallbackURL  errcode = 40201
 	codeCheckAction    errcode = 40202
@@ -51,6 +52,14 @@ const (
 	codeJSON           errcode = 47001
 	codeQuotaClears    errcode = 48006
 	codeQuotaPath      errcode = 76003
+
+	codeNotAuthorized   errcode = 61003
+	codeTicketExpired   errcode = 61005
+	codeTicketInvalid   errcode = 61006
+	codeAuthCode        errcode = 61009
+	codeAuthCodeExpired errcode = 61010
+	codeComponent       errcode = 61011
+	codeRefreshToken    errcode = 61023
 )
 
 // text returns WeChat's errmsg of a code, without the rid.
@@ -79,6 +88,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeButtons:        "invalid button size",
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
 	codeURL:            "invalid url",
+	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",
 	codeNoCallbackURL:  "callback url not set",
 	codeCheckAction:    "invalid action",
@@ -103,6 +113,14 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeJSON:           "data format error",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
+
+	codeNotAuthorized:   "component is not authorized by this account",
+	codeTicketExpired:   "component ticket is expired",
+	codeTicketInvalid:   "component ticket is invalid",
+	codeAuthCode:        "code is invalid",
+	codeAuthCodeExpired: "code is expired",
+	codeComponent:       "invalid component",
+	codeRefreshToken:    "refresh_token is invalid",
 }
 
 // errorBody is what the platform answers when it refuses. The rid lets Tencent

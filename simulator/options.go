@@ -43,8 +43,24 @@ func ParseMode(name string) (Mode, error) {
 // ErrInvalid is wrapped by every error about what the caller asked for.
 var ErrInvalid = errors.New("invalid request")
 
+// AccountKind tells apart what has tokens of its own at the platform.
+type AccountKind string
+
+// The kinds of accounts.
+const (
+	// KindAccount is an Official Account (公众号) or a mini program (小程序).
+	KindAccount AccountKind = ""
+	// KindWork is an application of WeChat Work (企业微信): AppID is the CorpID, AppSecret
+	// the application's Secret. It has neither followers nor pushes.
+	KindWork AccountKind = "work"
+	// KindPlatform is a third-party platform (第三方平台): AppID and AppSecret are the
+	// component's.
+	KindPlatform AccountKind = "platform"
+)
+
 // Account is one Official Account (公众号) that the simulator knows.
 type Account struct {
+	Kind           AccountKind
 	AppID          string // AppID of the account, also the path of the default callback URL.
 	OriginalID     string // Original id (原始ID), the ToUserName of its pushes.
 	CallbackToken  string // Token (令牌) that signs pushes.
@@ -104,8 +120,11 @@ func (o Options) withDefaults() Options {
 
 // openAccount checks an account's configuration and prepares its state.
 func openAccount(account Account) (*accountState, error) {
-	if account.AppID == "" || account.OriginalID == "" {
+	if account.AppID == "" || (account.OriginalID == "" && account.Kind == KindAccount) {
 		return nil, fmt.Errorf("%w: account %q: AppID and OriginalID must be set", ErrInvalid, account.AppID)
+	}
+	if account.Kind != KindAccount && account.EncodingAESKey == "" {
+		account.Mode = ModePlain // Nothing is pushed.
 	}
 	mode, err := ParseMode(string(account.Mode))
 	if err != nil {

@@ -30,7 +30,8 @@ type accountState struct {
 	followers map[string]*follower
 	tokens    *tokenBook
 	menu      *Menu
-	ticket    ticket
+	tickets   map[string]ticket // By type.
+	component *component        // Of a third-party platform only; empty otherwise.
 }
 
 // follower is one WeChat user as this account sees them.
@@ -55,7 +56,8 @@ func (a *accountState) forget(now time.Time) {
 	a.followers = make(map[string]*follower)
 	a.tokens = newTokenBook(a.AppID)
 	a.menu = defaultMenu()
-	a.ticket = ticket{}
+	a.tickets = make(map[string]ticket)
+	a.component = newComponent()
 	a.followers[DefaultFollower] = newFollower(DefaultFollower, now)
 }
 

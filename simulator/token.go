@@ -29,6 +29,11 @@ type TokenKind string
 const (
 	TokenClassic TokenKind = "classic" // From GET /cgi-bin/token.
 	TokenStable  TokenKind = "stable"  // From POST /cgi-bin/stable_token.
+	TokenWork    TokenKind = "work"    // From GET /cgi-bin/gettoken of WeChat Work.
+	// TokenComponent is a third-party platform's component_access_token.
+	TokenComponent TokenKind = "component"
+	// TokenAuthorizer is an account's authorizer_access_token, got by a platform.
+	TokenAuthorizer TokenKind = "authorizer"
 )
 
 // tokenPattern is the shape of the simulator's tokens. A text of another shape is
@@ -81,14 +86,16 @@ type tokenBook struct {
 
 // TokenFetches counts the calls of the token endpoints with valid credentials.
 type TokenFetches struct {
-	Classic  int `json:"classic"`  // Calls of /cgi-bin/token.
-	Stable   int `json:"stable"`   // Calls of /cgi-bin/stable_token, forced ones included.
-	Forced   int `json:"forced"`   // Of those, with force_refresh.
-	Issued   int `json:"issued"`   // New tokens, foreign refreshes included.
-	Refused  int `json:"refused"`  // Refused for quota or rate.
-	Rotated  int `json:"rotated"`  // Foreign refreshes by RotateToken.
-	Tickets  int `json:"tickets"`  // Calls of /cgi-bin/ticket/getticket.
-	Rejected int `json:"rejected"` // API calls with a token that wasn't valid.
+	Classic   int `json:"classic"`   // Calls of /cgi-bin/token.
+	Stable    int `json:"stable"`    // Calls of /cgi-bin/stable_token, forced ones included.
+	Work      int `json:"work"`      // Calls of /cgi-bin/gettoken.
+	Component int `json:"component"` // Calls of api_component_token with a valid ticket.
+	Forced    int `json:"forced"`    // Of those, with force_refresh.
+	Issued    int `json:"issued"`    // New tokens, foreign refreshes included.
+	Refused   int `json:"refused"`   // Refused for quota or rate.
+	Rotated   int `json:"rotated"`   // Foreign refreshes by RotateToken.
+	Tickets   int `json:"tickets"`   // Calls of /cgi-bin/ticket/getticket.
+	Rejected  int `json:"rejected"`  // API calls with a token that wasn't valid.
 }
 
 func newTokenBook(appID string) *tokenBook {
@@ -131,11 +138,13 @@ func (b *tokenBook) classic(now time.Time) (*token, errcode) {
 		return nil, codeDailyQuota
 	}
 
-	return b.replaceClassic(now), codeOK
+	return b.replace(TokenClassic, now), codeOK
 }
 
-func (b *tokenBook) replaceClassic(now time.Time) *token {
-	former := b.tokens[TokenClassic]
+// replace issues a new token of a kind. Only the one before it survives, for five
+// minutes.
+func (b *tokenBook) replace(kind TokenKind, now time.Time) *token {
+	former := b.tokens[kind]
 	for position, old := range former {
 		if position == len(former)-1 {
 			old.kill(now.Add(classicOverlap))
@@ -144,7 +153,7 @@ func (b *tokenBook) replaceClassic(now time.Time) *token {
 		}
 	}
 
-	return b.issue(TokenClassic, now)
+	return b.issue(kind, now)
 }
 
 // stable answers POST /cgi-bin/stable_token in normal mode: the same token while
@@ -158,6 +167,16 @@ func (b *tokenBook) stable(now time.Time) (*token, errcode) {
 	}
 
 	return b.issue(TokenStable, now), codeOK
+}
+
+// work answers GET /cgi-bin/gettoken: the same token as long as it is valid.
+func (b *tokenBook) work(now time.Time) *token {
+	b.fetches.Work++
+	if current := b.current(TokenWork, now); current != nil {
+		return current
+	}
+
+	return b.issue(TokenWork, now)
 }
 
 // force answers force_refresh: a new token, and the former ones are dead at once.

@@ -201,3 +201,107 @@ func TestTokenLevers(t *testing.T) {
 	platform.Reset()
 	check("after reset", third, codeInvalidToken)
 }
+
+// TestTickets covers token.md section 2: one ticket of each type, the same while it
+// lives, whatever becomes of the token that it was got with (M).
+func TestTickets(t *testing.T) {
+	t.Parallel()
+	platform := Start(t)
+	ticket := func(token, kind string) (value string, code, life int) {
+		t.Helper()
+		query := withToken(token)
+		query.Set("type", kind)
+		given := api(t, platform, http.MethodGet, "/cgi-bin/ticket/getticket", query, "")
+		value, _ = given["ticket"].(string)
+		seconds, _ := given["expires_in"].(float64)
+
+		return value, errCode(given), int(seconds)
+	}
+	token := stableToken(t, platform)
+	jsapi, code, life := ticket(token, "jsapi")
+	if jsapi == "" || code != 0 || life != 7200 {
+		t.Fatalf("jsapi: errcode %d, %d s", code, life)
+	}
+	card, code, _ := ticket(token, "wx_card")
+	if card == "" || code != 0 || card == jsapi {
+		t.Errorf("wx_card: errcode %d, same as jsapi %t", code, card == jsapi)
+	}
+	for _, kind := range []string{"", "card"} {
+		if _, code, _ := ticket(token, kind); code != int(codeArguments) {
+			t.Errorf("type %q: errcode %d", kind, code)
+		}
+	}
+	if err := platform.RotateToken("", TokenStable); err != nil {
+		t.Fatal(err)
+	}
+	if _, code, _ := ticket(token, "jsapi"); code != int(codeInvalidToken) {
+		t.Errorf("with a dead token: errcode %d", code)
+	}
+	if err := platform.AdvanceClock(tokenLifetime / 2); err != nil {
+		t.Fatal(err)
+	}
+	if again, _, life := ticket(stableToken(t, platform), "jsapi"); again != jsapi || life > 3600 {
+		t.Errorf("after an hour: the same %t, %d s left", again == jsapi, life)
+	}
+	if err := platform.AdvanceClock(tokenLifetime / 2); err != nil {
+		t.Fatal(err)
+	}
+	if again, _, life := ticket(stableToken(t, platform), "jsapi"); again == jsapi || life != 7200 {
+		t.Errorf("after its end: the same %t, %d s left", again == jsapi, life)
+	}
+}
+
+// TestWorkToken covers token.md section 5: the same token while it is valid (M), one
+// for each application, and tokens of WeChat Work and of accounts are not mixed up.
+func TestWorkToken(t *testing.T) {
+	t.Parallel()
+	const corpID, secret = "ww0000000000000001", "work-secret"
+	platform := Start(t, func(options *Options) {
+		options.Accounts = []Account{DefaultAccount(), {Kind: KindWork, AppID: corpID, AppSecret: secret}}
+	})
+	get := func(corp, secret string) (string, int) {
+		t.Helper()
+		query := url.Values{"corpid": {corp}, "corpsecret": {secret}}
+		given := api(t, platform, http.MethodGet, "/cgi-bin/gettoken", query, "")
+		value, _ := given["access_token"].(string)
+
+		return value, errCode(given)
+	}
+	first, code := get(corpID, secret)
+	if again, _ := get(corpID, secret); code != 0 || first == "" || again != first {
+		t.Errorf("errcode %d, the same token again %t", code, again == first)
+	}
+	for name, test := range map[string]struct {
+		corp, secret string
+		want         errcode
+	}{
+		"no corpid":       {"", secret, codeAppIDMissing},
+		"no secret":       {corpID, "", codeSecretMissing},
+		"unknown company": {"ww9", secret, codeAppID},
+		"account's AppID": {DefaultAppID, DefaultAccount().AppSecret, codeAppID},
+		"another secret":  {corpID, "x", codeInvalidToken},
+	} {
+		if _, code := get(test.corp, test.secret); code != int(test.want) {
+			t.Errorf("%s: errcode %d, want %d", name, code, test.want)
+		}
+	}
+	query := url.Values{"grant_type": {"client_credential"}, "appid": {corpID}, "secret": {secret}}
+	if code := errCode(api(t, platform, http.MethodGet, "/cgi-bin/token", query, "")); code != int(codeAppID) {
+		t.Errorf("/cgi-bin/token for a company: errcode %d", code)
+	}
+	ticket := func(token string) map[string]any {
+		return api(t, platform, http.MethodGet, "/cgi-bin/get_jsapi_ticket", withToken(token), "")
+	}
+	if given := ticket(first); errCode(given) != 0 || given["ticket"] == "" {
+		t.Errorf("ticket: %d", errCode(given))
+	}
+	if code := errCode(ticket(stableToken(t, platform))); code != int(codeInvalidToken) {
+		t.Errorf("ticket with an account's token: errcode %d", code)
+	}
+	if err := platform.AdvanceClock(tokenLifetime); err != nil {
+		t.Fatal(err)
+	}
+	if next, _ := get(corpID, secret); next == first {
+		t.Error("no new token after the first one's end")
+	}
+}

@@ -80,8 +80,13 @@ func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState
 	case asked.GrantType != "client_credential":
 		return nil, codeGrantType
 	}
+	return p.authenticateAs(KindAccount, asked)
+}
+
+// authenticateAs finds the account of a kind and checks its secret.
+func (p *Platform) authenticateAs(kind AccountKind, asked credentials) (*accountState, errcode) {
 	account, known := p.state.accounts[asked.AppID]
-	if !known {
+	if !known || account.Kind != kind {
 		return nil, codeAppID
 	}
 	if subtle.ConstantTimeCompare([]byte(asked.Secret), []byte(account.AppSecret)) != 1 {
@@ -91,18 +96,73 @@ func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState
 	return account, codeOK
 }
 
-// ticket is a JS-SDK ticket (jsapi_ticket).
+// getWorkToken serves WeChat Work's GET /cgi-bin/gettoken.
+func (p *Platform) getWorkToken(r *apiRequest) apiAnswer {
+	asked := credentials{AppID: r.query.Get("corpid"), Secret: r.query.Get("corpsecret")}
+	r.hide(asked.Secret)
+	r.account = asked.AppID
+	switch {
+	case asked.AppID == "":
+		return refuse(codeAppIDMissing)
+	case asked.Secret == "":
+		return refuse(codeSecretMissing)
+	}
+	account, code := p.authenticateAs(KindWork, asked)
+	if code == codeAppSecret {
+		code = codeInvalidToken // WeChat Work's code for a wrong Secret.
+	}
+	if code != codeOK {
+		return refuse(code)
+	}
+	issued := account.tokens.work(r.now)
+	r.generation = issued.generation
+	r.hide(issued.value)
+	p.state.hub.publish(topicState)
+
+	return answer(struct {
+		errorBody
+		tokenBody
+	}{newErrorBody(codeOK, ""), newTokenBody(issued, r.now)})
+}
+
+// ticket is a ticket of a type: jsapi (JS-SDK) or wx_card (卡券).
 type ticket struct {
 	value   string
 	expires time.Time
 }
 
-// getTicket serves GET /cgi-bin/ticket/getticket: the same ticket while it lives.
+// The types of tickets.
+const (
+	ticketJSAPI = "jsapi"
+	ticketCard  = "wx_card"
+)
+
+// getTicket serves GET /cgi-bin/ticket/getticket: the same ticket of a type while
+// it lives.
 func (p *Platform) getTicket(r *apiRequest) apiAnswer {
+	kind := r.query.Get("type")
+	if kind != ticketJSAPI && kind != ticketCard {
+		return refuse(codeArguments)
+	}
+
+	return p.answerTicket(r, kind)
+}
+
+// getWorkTicket serves WeChat Work's GET /cgi-bin/get_jsapi_ticket.
+func (p *Platform) getWorkTicket(r *apiRequest) apiAnswer {
+	if r.state.Kind != KindWork {
+		return refuse(codeInvalidToken)
+	}
+
+	return p.answerTicket(r, ticketJSAPI)
+}
+
+func (p *Platform) answerTicket(r *apiRequest, kind string) apiAnswer {
 	r.state.tokens.fetches.Tickets++
-	current := &r.state.ticket
+	current := r.state.tickets[kind]
 	if !r.now.Before(current.expires) {
-		*current = ticket{value: "TICKET-" + newTokenValue(1)[2:], expires: r.now.Add(tokenLifetime)}
+		current = ticket{value: "TICKET-" + newTokenValue(1)[2:], expires: r.now.Add(tokenLifetime)}
+		r.state.tickets[kind] = current
 	}
 	r.hide(current.value)
 

@@ -23,7 +23,7 @@ func (p *Platform) RotateToken(appID string, kind TokenKind) error {
 	return p.pull(appID, kind, func(book *tokenBook, kind TokenKind) {
 		book.fetches.Rotated++
 		if kind == TokenClassic {
-			book.replaceClassic(p.state.clock.now())
+			book.replace(TokenClassic, p.state.clock.now())
 		} else {
 			book.replaceStable(p.state.clock.now())
 		}

@@ -23,7 +23,14 @@ type Kind string
 const (
 	KindService      Kind = "service"      // 服务号
 	KindSubscription Kind = "subscription" // 订阅号
+	KindMiniProgram  Kind = "mini_program" // 小程序
+	KindWork         Kind = "work"         // 企业微信: an application of a company's; app_id is the CorpID
+	KindPlatform     Kind = "platform"     // 第三方平台: app_id is the component AppID
 )
+
+// HasOriginalID reports whether accounts of the kind have an original id (原始ID),
+// which those have that people write to.
+func (k Kind) HasOriginalID() bool { return k != KindWork && k != KindPlatform }
 
 // Encryption is how pushes and replies are protected (消息加解密方式), as set in
 // the console under 设置与开发 → 基本配置 → 服务器配置.
@@ -90,9 +97,11 @@ type File struct { //nolint:recvcheck // ApplyDefaults alone changes the file.
 // Account is one Official Account. Secrets are paths to files, and each part of
 // the stack needs only some of them, so none is required here.
 type Account struct {
-	// AppID (开发者ID) identifies the account in APIs and in the callback URL.
+	// AppID (开发者ID) identifies the account in APIs and in the callback URL. For the
+	// kind work it is the CorpID (企业ID), for the kind platform the component AppID.
 	AppID string `yaml:"app_id"`
-	// OriginalID (原始ID, gh_…) identifies the account in pushes.
+	// OriginalID (原始ID, gh_…) identifies the account in pushes. The kinds work and
+	// platform have none.
 	OriginalID string `yaml:"original_id"`
 	// Kind defaults to service.
 	Kind Kind `yaml:"kind"`
@@ -100,6 +109,10 @@ type Account struct {
 	Encryption Encryption `yaml:"encryption"`
 	// TokenAPI defaults to stable.
 	TokenAPI TokenAPI `yaml:"token_api"`
+	// Platform is the component AppID of the third-party platform (第三方平台) that the
+	// account has authorised, an account of the kind platform in the same file. Its
+	// tokens come through the platform, so that it has no app_secret_file.
+	Platform string `yaml:"platform"`
 	// LateAnswer says what to do when logic answers too late.
 	LateAnswer LateAnswer `yaml:"late_answer"`
 
@@ -111,7 +124,8 @@ type Account struct {
 	PreviousCallbackTokenFile string `yaml:"previous_callback_token_file"`
 	// PreviousEncodingAESKeyFile is accepted beside the current one during a rotation.
 	PreviousEncodingAESKeyFile string `yaml:"previous_encoding_aes_key_file"`
-	// AppSecretFile holds the AppSecret (开发者密码). Token-center only.
+	// AppSecretFile holds the AppSecret (开发者密码), for the kind work the
+	// application's Secret. Token-center only.
 	AppSecretFile string `yaml:"app_secret_file"`
 }
 
@@ -187,6 +201,7 @@ func (f File) Validate() error {
 	for i, a := range f.Accounts {
 		v.prefix = "accounts[" + strconv.Itoa(i) + "]."
 		v.account(a)
+		v.platform(a, f)
 		v.unique("app_id", a.AppID, f.Accounts[:i], func(other Account) string { return other.AppID })
 		v.unique("original_id", a.OriginalID, f.Accounts[:i], func(other Account) string { return other.OriginalID })
 	}
@@ -228,9 +243,17 @@ func (v *validator) faultf(key, format string, args ...any) {
 }
 
 func (v *validator) account(a Account) {
-	v.identifier("app_id", a.AppID, "wx")
-	v.identifier("original_id", a.OriginalID, "gh_")
-	oneOf(v, "kind", a.Kind, KindService, KindSubscription)
+	if a.Kind == KindWork && strings.HasPrefix(a.AppID, "ww") {
+		v.identifier("app_id", a.AppID, "ww") // older CorpIDs begin with wx.
+	} else {
+		v.identifier("app_id", a.AppID, "wx")
+	}
+	if a.Kind.HasOriginalID() {
+		v.identifier("original_id", a.OriginalID, "gh_")
+	} else if a.OriginalID != "" {
+		v.faultf("original_id", "%q is set, but accounts of the kind %s have none, leave it out", a.OriginalID, a.Kind)
+	}
+	oneOf(v, "kind", a.Kind, KindService, KindSubscription, KindMiniProgram, KindWork, KindPlatform)
 	oneOf(v, "encryption", a.Encryption, EncryptionPlain, EncryptionCompatible, EncryptionSafe)
 	oneOf(v, "token_api", a.TokenAPI, TokenAPIStable, TokenAPIClassic)
 	oneOf(v, "late_answer.policy", a.LateAnswer.Policy,
@@ -243,6 +266,22 @@ func (v *validator) account(a Account) {
 	}
 	v.rotation("callback_token_file", a.PreviousCallbackTokenFile, a.CallbackTokenFile)
 	v.rotation("encoding_aes_key_file", a.PreviousEncodingAESKeyFile, a.EncodingAESKeyFile)
+}
+
+// platform checks the link of an authorizer to its platform.
+func (v *validator) platform(a Account, f File) {
+	if a.Platform == "" {
+		return
+	}
+	if platform, ok := f.Find(a.Platform); !ok || platform.Kind != KindPlatform {
+		v.faultf("platform", "%q is not the app_id of an account of the kind platform in this file, add that account", a.Platform)
+	}
+	if !a.Kind.HasOriginalID() {
+		v.faultf("platform", "is set, but accounts of the kind %s cannot authorise a platform", a.Kind)
+	}
+	if a.AppSecretFile != "" {
+		v.faultf("app_secret_file", "is set beside platform, leave it out: the tokens come through the platform")
+	}
 }
 
 // identifier checks an id of WeChat's: the prefix, then letters and digits. It

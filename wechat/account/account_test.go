@@ -100,7 +100,7 @@ func TestValidate(t *testing.T) {
 			[]string{
 				`accounts[0].app_id: "" is not wx followed by ` + idRule,
 				`accounts[0].original_id: "" is not gh_ followed by ` + idRule,
-				`accounts[0].kind: "personal" is none of service, subscription`,
+				`accounts[0].kind: "personal" is none of service, subscription, mini_program, work, platform`,
 				`accounts[0].encryption: "" is none of plain, compatible, safe`,
 				`accounts[0].token_api: "new" is none of stable, classic`,
 				`accounts[0].late_answer.policy: "later" is none of customer_service, pickup, drop`,
@@ -138,6 +138,49 @@ func TestValidate(t *testing.T) {
 		"pickup without placeholder": {
 			func(f *account.File) { f.Accounts[1].LateAnswer.Placeholder = " " },
 			[]string{"accounts[1].late_answer.placeholder: is empty, with the policy pickup the follower needs a text to read"},
+		},
+		"mini program": {
+			func(f *account.File) { f.Accounts[0].Kind = account.KindMiniProgram },
+			nil,
+		},
+		"work": {
+			func(f *account.File) {
+				f.Accounts[0] = account.Account{AppID: "ww0000000000000001", Kind: account.KindWork}
+				f.Accounts[1] = account.Account{AppID: "wx0000000000000001", Kind: account.KindWork}
+				f.ApplyDefaults()
+			},
+			nil,
+		},
+		"work with an original id": {
+			func(f *account.File) { f.Accounts[0].Kind = account.KindWork },
+			[]string{`accounts[0].original_id: "gh_000000000001" is set, but accounts of the kind work have none, leave it out`},
+		},
+		"work id of another kind": {
+			func(f *account.File) { f.Accounts[0].AppID = "ww0000000000000001" },
+			[]string{`accounts[0].app_id: "ww0000000000000001" is not wx followed by ` + idRule},
+		},
+		"platform and authorizer": {
+			func(f *account.File) {
+				f.Accounts[1] = account.Account{AppID: "wx0000000000000002", Kind: account.KindPlatform, AppSecretFile: "x"}
+				f.Accounts[0].Platform = "wx0000000000000002"
+				f.ApplyDefaults()
+			},
+			nil,
+		},
+		"platform of another kind": {
+			func(f *account.File) { f.Accounts[0].Platform = "wx0000000000000002" },
+			[]string{`accounts[0].platform: "wx0000000000000002" is not the app_id of an account of the kind platform in this file, add that account`},
+		},
+		"platform that is not there, of a company, with a secret": {
+			func(f *account.File) {
+				f.Accounts[0] = account.Account{AppID: "ww1", Kind: account.KindWork, Platform: "wx9", AppSecretFile: "x"}
+				f.ApplyDefaults()
+			},
+			[]string{
+				`accounts[0].platform: "wx9" is not the app_id of an account of the kind platform in this file, add that account`,
+				`accounts[0].platform: is set, but accounts of the kind work cannot authorise a platform`,
+				`accounts[0].app_secret_file: is set beside platform, leave it out: the tokens come through the platform`,
+			},
 		},
 		"previous secrets alone": {
 			func(f *account.File) {

@@ -186,10 +186,15 @@ var classes = map[Code]Class{
 	53500:                Unauthorized, // publishing banned
 	61003:                Unauthorized,
 	61007:                Unauthorized,
+	61023:                Unauthorized, // authorizer_refresh_token invalid
 	ComponentTokenNeeded: Unauthorized,
 	89504:                Unauthorized, // waiting for an administrator's approval
 	89505:                Unauthorized,
 
+	61005: InvalidRequest, // component_verify_ticket expired
+	61006: InvalidRequest, // component_verify_ticket invalid
+	61009: InvalidRequest, // pre_auth_code or authorization_code invalid
+	61010: InvalidRequest, // authorization_code expired
 	48005: InvalidRequest, // material in use by a menu or automatic reply
 	53502: InvalidRequest, // wrong publish_id
 	53600: InvalidRequest, // wrong article_id
