@@ -24,9 +24,10 @@ import (
 type Config struct {
 	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network."`
 	HTTPListenAddr string   `name:"token-center-http-addr" env:"TOKEN_CENTER_HTTP_LISTEN_ADDR" help:"Listen address of the same service as HTTP with JSON, such as localhost:8083. Empty: off."`
-	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, token_api and app_secret_file of each."`
+	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, kind, token_api and app_secret_file of each, or platform instead."`
 	CallersFile    string   `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may ask for which accounts, and what proves who calls. Read again when it changes. Empty: whoever reaches the listener; refused with WX_PRODUCTION unless mutual TLS is on."`
 	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`
+	WorkAPIBaseURL []string `name:"work-api-base-url" env:"WX_WORK_API_BASE_URL" default:"https://qyapi.weixin.qq.com" help:"Hosts of WeChat Work's API (企业微信), in order, for accounts of the kind work."`
 	StorageKeyFile string   `name:"token-center-storage-key-file" env:"TOKEN_CENTER_STORAGE_KEY_FILE" help:"File with the base64 of 32 random bytes (openssl rand -base64 32) that encrypts tokens in Redis; the same for all replicas. Empty: plain text, refused with WX_PRODUCTION."`
 	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, callers that nobody knows, plain text tokens in Redis, http:// to WeChat."`
 
@@ -42,7 +43,7 @@ func (c *Config) Check() error {
 	return errors.Join(accountsErr, keyErr, callersErr, c.checkCallersAreKnown(), c.checkHosts(), c.Redis.Check(), c.TLS.Check())
 }
 
-// secretAccount is an account together with its AppSecret.
+// secretAccount is an account together with its AppSecret, which authorizers of a platform have not.
 type secretAccount struct {
 	account.Account
 	secret config.Secret
@@ -68,6 +69,10 @@ func (c *Config) accounts() ([]secretAccount, error) {
 	var errs []error
 	accounts := make([]secretAccount, 0, len(file.Accounts))
 	for i, a := range file.Accounts {
+		if a.Platform != "" { // its tokens come through the platform.
+			accounts = append(accounts, secretAccount{Account: a})
+			continue
+		}
 		secret, err := config.ReadSecret(fmt.Sprintf("accounts[%d].app_secret_file", i), a.AppSecretFile)
 		errs = append(errs, err)
 		accounts = append(accounts, secretAccount{a, secret})
@@ -106,16 +111,31 @@ func (c *Config) sealer() (store.Sealer, error) {
 	return sealer, nil
 }
 
+// workHosts returns the hosts of WeChat Work; callers that fill Config themselves may leave them out.
+func (c *Config) workHosts() []string {
+	if len(c.WorkAPIBaseURL) == 0 {
+		return []string{"https://qyapi.weixin.qq.com"}
+	}
+	return c.WorkAPIBaseURL
+}
+
 func (c *Config) checkHosts() error {
-	if _, err := issuer.NewClient(c.APIBaseURL); err != nil {
-		return err
+	return errors.Join(
+		c.checkHostsOf("WX_API_BASE_URL", c.APIBaseURL),
+		c.checkHostsOf("WX_WORK_API_BASE_URL", c.workHosts()),
+	)
+}
+
+func (c *Config) checkHostsOf(setting string, hosts []string) error {
+	if _, err := issuer.NewClient(hosts); err != nil {
+		return fmt.Errorf("%s: %w", setting, err)
 	}
 	if !c.Production {
 		return nil
 	}
-	for _, host := range c.APIBaseURL {
+	for _, host := range hosts {
 		if u, err := url.Parse(host); err != nil || u.Scheme != "https" {
-			return fmt.Errorf("WX_API_BASE_URL: %q would send the AppSecret in clear text, which WX_PRODUCTION refuses; use https://", host)
+			return fmt.Errorf("%s: %q would send the AppSecret in clear text, which WX_PRODUCTION refuses; use https://", setting, host)
 		}
 	}
 	return nil

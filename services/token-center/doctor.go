@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/config"
@@ -15,8 +16,11 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/doctor"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
+	"github.com/wxstack/wxstack/services/token-center/internal/server"
 	"github.com/wxstack/wxstack/services/token-center/internal/spend"
+	"github.com/wxstack/wxstack/wechat/account"
 )
 
 // doctor returns one for the accounts of the service, which gets their tokens by way of token.
@@ -26,9 +30,9 @@ func (s *Service) doctor(token func(*refresh.Refresher, context.Context) (creden
 		Accounts: func() []doctor.Account {
 			accounts := make([]doctor.Account, 0, len(s.accounts))
 			for _, a := range s.accounts {
-				keeper := a.AccessToken
+				keeper := rootOf(a)
 				accounts = append(accounts, doctor.Account{
-					Key: keeper.Key, API: a.API,
+					Key: keeper.Key, Spec: keeper.Spec, Official: isOfficial(a),
 					Token:   func(ctx context.Context) (credential.Credential, error) { return token(keeper, ctx) },
 					Problem: func() string { return keeper.Status().Problem },
 				})
@@ -36,6 +40,21 @@ func (s *Service) doctor(token func(*refresh.Refresher, context.Context) (creden
 			return accounts
 		},
 	})
+}
+
+// rootOf returns the keeper of the credential from which all others of the account come.
+func rootOf(a server.Account) *refresh.Refresher {
+	for _, root := range []credential.Kind{credential.WorkAccessToken, credential.ComponentAccessToken} {
+		if keeper, ok := a.Credentials[root]; ok {
+			return keeper
+		}
+	}
+	return a.Credentials[credential.AccessToken]
+}
+
+// isOfficial reports whether an account is an Official Account (公众号) with an AppSecret of its own.
+func isOfficial(a server.Account) bool {
+	return (a.Kind == string(account.KindService) || a.Kind == string(account.KindSubscription)) && a.TokenAPI != kind.Authorizer().Source
 }
 
 // doctorFlags are those of the command doctor.
@@ -87,18 +106,37 @@ func examine(ctx context.Context, cfg Config, appID string) ([]doctor.Finding, e
 	if appID != "" {
 		appIDs = []string{appID}
 	}
-	findings := s.doctor(getOnce).Examine(ctx, appIDs)
+	running, stop := context.WithCancel(ctx)
+	attending := attendance{running: map[*refresh.Refresher]bool{}}
+	findings := s.doctor(func(keeper *refresh.Refresher, ctx context.Context) (credential.Credential, error) {
+		attending.begin(running, keeper)
+		return keeper.Get(ctx)
+	}).Examine(ctx, appIDs)
+	stop()
+	attending.work.Wait()
 	return findings, s.close()
 }
 
-// getOnce gets a token from a keeper that does not run, by running it for as long as that takes.
-func getOnce(keeper *refresh.Refresher, ctx context.Context) (credential.Credential, error) { //nolint:revive // the order of a method expression.
-	running, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- keeper.Run(running) }()
-	c, err := keeper.Get(ctx)
-	stop()
-	return c, errors.Join(err, <-done)
+// attendance runs keepers that no service runs, for as long as an examination takes.
+type attendance struct {
+	work    sync.WaitGroup
+	mu      sync.Mutex
+	running map[*refresh.Refresher]bool
+}
+
+// begin runs a keeper until ctx is done, unless it runs already, and so the one whose credential its requests
+// carry.
+func (a *attendance) begin(ctx context.Context, keeper *refresh.Refresher) {
+	if parent, ok := keeper.Parent.(*refresh.Refresher); ok {
+		a.begin(ctx, parent)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running[keeper] {
+		return
+	}
+	a.running[keeper] = true
+	a.work.Go(func() { _ = keeper.Run(ctx) }) // it ends with ctx, never with an error.
 }
 
 // printFindings writes findings for people, or for programs.

@@ -178,3 +178,39 @@ func TestTheDoctorsJSON(t *testing.T) {
 		t.Errorf("%v in %s", err, out.String())
 	}
 }
+
+func TestTheDoctorTellsOfOtherAccountsWhetherTheyGetTheirToken(t *testing.T) {
+	t.Parallel()
+	_, server := redistest.Mini(t)
+	p := newThirdParty(t)
+	p.ticket = "live-ticket-1"
+	cfg := thirdPartyConfig(t, p, "redis://"+server.Addr())
+	out, err := diagnose(t, cfg)
+	if err == nil {
+		t.Error("a platform without a ticket is no fault")
+	}
+	wantLines(t, out, "fault "+testPlatform+" token there is none", "fault "+testAuthorizer+" token there is none")
+
+	r := startThirdParty(t, cfg)
+	if _, err := r.StoreVerifyTicket(testContext(t), &tokenv1.StoreVerifyTicketRequest{VerifyTicket: "live-ticket-1"}); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	// The account has authorised the platform, and its token can be got with that of the platform, which no
+	// service keeps now.
+	p.set(func(p *thirdParty) { p.refresh = "live-refresh" })
+	if out, err = diagnose(t, cfg); err != nil {
+		t.Error(err)
+	}
+	wantLines(t, out, "ok "+testPlatform+" token generation", "ok "+testAuthorizer+" token generation")
+	for line := range strings.SplitSeq(out, "\n") {
+		for _, check := range []string{"app_id", "permissions", "callback", "quota"} {
+			if strings.Contains(line, " "+check+" ") {
+				t.Errorf("asked about an account that is no Official Account: %s", line)
+			}
+		}
+	}
+	if strings.Contains(out, "live-") || strings.Contains(out, testSecret) {
+		t.Errorf("a secret is in the findings:\n%s", out)
+	}
+}

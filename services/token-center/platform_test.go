@@ -11,6 +11,7 @@ import (
 
 const (
 	testAppID  = "wx00000000000000c1"
+	testCorpID = "ww00000000000000c2"
 	testSecret = "test-app-secret-do-not-log"
 	tokenLife  = 7200
 )
@@ -27,6 +28,7 @@ type platform struct {
 	stable  string
 	refuse  int
 	issued  []string
+	tickets int
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -35,6 +37,9 @@ func newPlatform(t *testing.T) *platform {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cgi-bin/stable_token", p.stableToken)
 	mux.HandleFunc("GET /cgi-bin/token", p.classicToken)
+	mux.HandleFunc("GET /cgi-bin/ticket/getticket", p.getTicket)
+	mux.HandleFunc("GET /cgi-bin/gettoken", p.workToken)
+	mux.HandleFunc("GET /cgi-bin/get_jsapi_ticket", p.getTicket)
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
@@ -72,6 +77,32 @@ func (p *platform) classicToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeToken(w, p.next())
+}
+
+func (p *platform) workToken(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fetches++
+	if p.refused(w, q.Get("corpid") != testCorpID || q.Get("corpsecret") != testSecret) {
+		return
+	}
+	if p.stable == "" {
+		p.stable = p.next()
+	}
+	writeToken(w, p.stable)
+}
+
+func (p *platform) getTicket(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tickets++
+	if len(p.issued) == 0 || q.Get("access_token") != p.issued[len(p.issued)-1] {
+		_, _ = fmt.Fprintf(w, `{"errcode":40001,"errmsg":"invalid credential %s rid: 1-2-3"}`, q.Get("access_token"))
+		return
+	}
+	_, _ = fmt.Fprintf(w, `{"errcode":0,"errmsg":"ok","ticket":"live-ticket-%s","expires_in":%d}`, q.Get("type"), tokenLife)
 }
 
 func (p *platform) next() string {
@@ -113,4 +144,10 @@ func (p *platform) counts() (fetches, forced int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fetches, p.forced
+}
+
+func (p *platform) ticketRequests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tickets
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,10 +26,12 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
 	"github.com/wxstack/wxstack/services/token-center/internal/jsonapi"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
+	"github.com/wxstack/wxstack/services/token-center/internal/platform"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/server"
 	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 	"github.com/wxstack/wxstack/services/token-center/internal/store"
+	"github.com/wxstack/wxstack/wechat/account"
 )
 
 // leaseTTL is how long a replica that died keeps the others from renewing. It is renewed each third.
@@ -54,10 +58,12 @@ type Service struct {
 	callersFile string
 	redis       redis.UniversalClient
 	wechat      *issuer.Client
+	work        *issuer.Client
 	api         *doctor.API
 	store       *store.Redis
 	sealed      bool // tokens are encrypted in Redis.
 	accounts    []server.Account
+	desks       []*platform.Desk
 	refreshers  map[credential.Key]*refresh.Refresher
 }
 
@@ -91,14 +97,17 @@ func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	}
 	s := &Service{tel: tel, sealed: seal.Enabled(), refreshers: map[credential.Key]*refresh.Refresher{}}
 	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
+	}
+	if s.work, err = issuer.NewClient(cfg.workHosts()); err != nil {
+		return nil, fmt.Errorf("WX_WORK_API_BASE_URL: %w", err)
 	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, err
 	}
 	s.api = doctor.NewAPI(cfg.APIBaseURL)
 	s.store = store.NewRedis(s.redis, seal)
-	s.accounts = s.open(accounts)
+	s.open(accounts)
 	return s, nil
 }
 
@@ -114,13 +123,16 @@ func (s *Service) serve(ctx context.Context, cfg Config) error {
 	}
 	s.server = server.New(s.accounts)
 	methods := doctor.Server{TokenServiceServer: s.server, Doctor: s.doctor((*refresh.Refresher).Get)}
-	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(methods, access.NewTrail(s.tel)))
+	trail := access.NewTrail(s.tel)
+	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(methods, trail))
+	tokenv1.RegisterPlatformServiceServer(s.rpc, access.NewPlatforms(server.NewPlatforms(s.desks), trail))
 	return s.listen(ctx, cfg)
 }
 
 // close gives back the connections.
 func (s *Service) close() error {
 	s.wechat.Close()
+	s.work.Close()
 	s.api.Close()
 	return s.redis.Close()
 }
@@ -164,25 +176,21 @@ func (s *Service) listenHTTP(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// open makes the keeper of each account's token.
-func (s *Service) open(accounts []secretAccount) []server.Account {
-	elector, ledger, metrics := lease.NewElector(s.redis, leaseTTL), spend.NewRedis(s.redis), refresh.NewMetrics(s.tel.Metrics)
-	shown := make([]server.Account, 0, len(accounts))
-	for _, a := range accounts {
-		key, api := credential.Key{AppID: a.AppID, Kind: credential.AccessToken}, credential.API(a.TokenAPI)
-		keeper := refresh.New(refresh.Config{
-			Key: key, API: api,
-			Issuer: s.wechat.Account(api, a.AppID, a.secret),
-			Store:  s.store, Lease: elector, Ledger: ledger, Metrics: metrics,
-			Health: s.tel.Health.Component("token " + a.AppID),
-			Log:    s.tel.Log,
-		})
-		s.refreshers[key] = keeper
-		shown = append(shown, server.Account{
-			AppID: a.AppID, OriginalID: a.OriginalID, Kind: string(a.Kind), API: api, AccessToken: keeper,
-		})
+// open makes the keepers of each account's credentials, and the desks of the platforms.
+func (s *Service) open(accounts []secretAccount) {
+	k := &keepers{Service: s, desks: map[string]*platform.Desk{}, common: refresh.Config{
+		Store: s.store, Lease: lease.NewElector(s.redis, leaseTTL), Ledger: spend.NewRedis(s.redis),
+		Metrics: refresh.NewMetrics(s.tel.Metrics), Log: s.tel.Log,
+	}}
+	s.accounts = make([]server.Account, len(accounts)) // in the order of the file.
+	for _, platforms := range []bool{true, false} {
+		for i, a := range accounts {
+			if (a.Kind == account.KindPlatform) == platforms {
+				s.accounts[i] = k.open(a)
+			}
+		}
 	}
-	return shown
+	s.desks = slices.Collect(maps.Values(k.desks))
 }
 
 // Addr returns the address of the gRPC listener.
@@ -207,7 +215,7 @@ func (s *Service) Run(ctx context.Context) error {
 	keys := make([]credential.Key, 0, len(s.refreshers))
 	for key, keeper := range s.refreshers {
 		keys = append(keys, key)
-		group.Add("token "+key.AppID, keeper)
+		group.Add(componentName(key), keeper)
 	}
 	group.Add("token changes", lifecycle.Func(func(ctx context.Context) error {
 		return s.store.Watch(ctx, keys, func(key credential.Key) { s.refreshers[key].Notify() })

@@ -79,6 +79,7 @@ type replica struct {
 
 	tel  *telemetry.Telemetry
 	log  *syncBuffer
+	addr string
 	stop func()
 
 	httpAddr string
@@ -101,7 +102,7 @@ func startReplica(t *testing.T, cfg tokencenter.Config, options ...grpc.DialOpti
 		t.Fatal(err)
 	}
 	transport := &http.Transport{}
-	r.httpAddr, r.http = service.HTTPAddr(), &http.Client{Transport: transport}
+	r.addr, r.httpAddr, r.http = service.Addr(), service.HTTPAddr(), &http.Client{Transport: transport}
 	r.TokenServiceClient = tokenv1.NewTokenServiceClient(conn)
 	r.stop = sync.OnceFunc(func() {
 		cancel()

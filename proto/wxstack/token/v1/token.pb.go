@@ -32,6 +32,14 @@ const (
 	// Taken as TOKEN_KIND_ACCESS_TOKEN.
 	TokenKind_TOKEN_KIND_UNSPECIFIED  TokenKind = 0
 	TokenKind_TOKEN_KIND_ACCESS_TOKEN TokenKind = 1
+	// The jsapi_ticket. A web page needs SignJSSDK only; the ticket itself need not leave.
+	TokenKind_TOKEN_KIND_JSAPI_TICKET TokenKind = 2
+	// The api_ticket of cards (卡券).
+	TokenKind_TOKEN_KIND_WX_CARD_TICKET TokenKind = 3
+	// The access_token of WeChat Work (企业微信), for its own hosts only.
+	TokenKind_TOKEN_KIND_WORK_ACCESS_TOKEN TokenKind = 4
+	// The component_access_token of a third-party platform (第三方平台), for calls about its authorizers.
+	TokenKind_TOKEN_KIND_COMPONENT_ACCESS_TOKEN TokenKind = 5
 )
 
 // Enum value maps for TokenKind.
@@ -39,10 +47,18 @@ var (
 	TokenKind_name = map[int32]string{
 		0: "TOKEN_KIND_UNSPECIFIED",
 		1: "TOKEN_KIND_ACCESS_TOKEN",
+		2: "TOKEN_KIND_JSAPI_TICKET",
+		3: "TOKEN_KIND_WX_CARD_TICKET",
+		4: "TOKEN_KIND_WORK_ACCESS_TOKEN",
+		5: "TOKEN_KIND_COMPONENT_ACCESS_TOKEN",
 	}
 	TokenKind_value = map[string]int32{
-		"TOKEN_KIND_UNSPECIFIED":  0,
-		"TOKEN_KIND_ACCESS_TOKEN": 1,
+		"TOKEN_KIND_UNSPECIFIED":            0,
+		"TOKEN_KIND_ACCESS_TOKEN":           1,
+		"TOKEN_KIND_JSAPI_TICKET":           2,
+		"TOKEN_KIND_WX_CARD_TICKET":         3,
+		"TOKEN_KIND_WORK_ACCESS_TOKEN":      4,
+		"TOKEN_KIND_COMPONENT_ACCESS_TOKEN": 5,
 	}
 )
 
@@ -125,7 +141,7 @@ func (x Finding_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Finding_Severity.Descriptor instead.
 func (Finding_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13, 0}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{15, 0}
 }
 
 type Token struct {
@@ -553,6 +569,130 @@ func (x *RefreshTokenResponse) GetToken() *Token {
 	return nil
 }
 
+type SignJSSDKRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// May be empty when exactly one account is configured.
+	AppId string `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// The address of the page, exactly as the browser has it, with its query. What follows # is ignored.
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignJSSDKRequest) Reset() {
+	*x = SignJSSDKRequest{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignJSSDKRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignJSSDKRequest) ProtoMessage() {}
+
+func (x *SignJSSDKRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignJSSDKRequest.ProtoReflect.Descriptor instead.
+func (*SignJSSDKRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SignJSSDKRequest) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *SignJSSDKRequest) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+// SignJSSDKResponse has the fields of wx.config, where nonce_str is called nonceStr.
+type SignJSSDKResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// Unix seconds.
+	Timestamp     int64  `protobuf:"varint,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	NonceStr      string `protobuf:"bytes,3,opt,name=nonce_str,json=nonceStr,proto3" json:"nonce_str,omitempty"`
+	Signature     string `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignJSSDKResponse) Reset() {
+	*x = SignJSSDKResponse{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignJSSDKResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignJSSDKResponse) ProtoMessage() {}
+
+func (x *SignJSSDKResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignJSSDKResponse.ProtoReflect.Descriptor instead.
+func (*SignJSSDKResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SignJSSDKResponse) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *SignJSSDKResponse) GetTimestamp() int64 {
+	if x != nil {
+		return x.Timestamp
+	}
+	return 0
+}
+
+func (x *SignJSSDKResponse) GetNonceStr() string {
+	if x != nil {
+		return x.NonceStr
+	}
+	return ""
+}
+
+func (x *SignJSSDKResponse) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
 type ListAccountsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -561,7 +701,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[7]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +713,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[7]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +726,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{7}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{9}
 }
 
 type ListAccountsResponse struct {
@@ -598,7 +738,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[8]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +750,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[8]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +763,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{8}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -637,9 +777,9 @@ type Account struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	AppId      string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
 	OriginalId string                 `protobuf:"bytes,2,opt,name=original_id,json=originalId,proto3" json:"original_id,omitempty"`
-	// service or subscription.
+	// service, subscription, mini_program, work or platform.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// stable or classic: the endpoint of WeChat's that its tokens come from.
+	// stable, classic, authorizer, work or component: the endpoint of WeChat's that its tokens come from.
 	TokenApi      string         `protobuf:"bytes,4,opt,name=token_api,json=tokenApi,proto3" json:"token_api,omitempty"`
 	Tokens        []*TokenStatus `protobuf:"bytes,5,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -648,7 +788,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +800,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +813,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{9}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Account) GetAppId() string {
@@ -726,7 +866,7 @@ type TokenStatus struct {
 
 func (x *TokenStatus) Reset() {
 	*x = TokenStatus{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +878,7 @@ func (x *TokenStatus) String() string {
 func (*TokenStatus) ProtoMessage() {}
 
 func (x *TokenStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +891,7 @@ func (x *TokenStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenStatus.ProtoReflect.Descriptor instead.
 func (*TokenStatus) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{10}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TokenStatus) GetKind() TokenKind {
@@ -792,7 +932,7 @@ type DiagnoseRequest struct {
 
 func (x *DiagnoseRequest) Reset() {
 	*x = DiagnoseRequest{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +944,7 @@ func (x *DiagnoseRequest) String() string {
 func (*DiagnoseRequest) ProtoMessage() {}
 
 func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +957,7 @@ func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{11}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiagnoseRequest) GetAppIds() []string {
@@ -836,7 +976,7 @@ type DiagnoseResponse struct {
 
 func (x *DiagnoseResponse) Reset() {
 	*x = DiagnoseResponse{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +988,7 @@ func (x *DiagnoseResponse) String() string {
 func (*DiagnoseResponse) ProtoMessage() {}
 
 func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +1001,7 @@ func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
 func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{12}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DiagnoseResponse) GetFindings() []*Finding {
@@ -889,7 +1029,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1041,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1054,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Finding) GetAppId() string {
@@ -986,7 +1126,15 @@ const file_wxstack_token_v1_token_proto_rawDesc = "" +
 	"\n" +
 	"\brejected\"E\n" +
 	"\x14RefreshTokenResponse\x12-\n" +
-	"\x05token\x18\x01 \x01(\v2\x17.wxstack.token.v1.TokenR\x05token\"\x15\n" +
+	"\x05token\x18\x01 \x01(\v2\x17.wxstack.token.v1.TokenR\x05token\";\n" +
+	"\x10SignJSSDKRequest\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"\x83\x01\n" +
+	"\x11SignJSSDKResponse\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x1c\n" +
+	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp\x12\x1b\n" +
+	"\tnonce_str\x18\x03 \x01(\tR\bnonceStr\x12\x1c\n" +
+	"\tsignature\x18\x04 \x01(\tR\tsignature\"\x15\n" +
 	"\x13ListAccountsRequest\"M\n" +
 	"\x14ListAccountsResponse\x125\n" +
 	"\baccounts\x18\x01 \x03(\v2\x19.wxstack.token.v1.AccountR\baccounts\"\xa9\x01\n" +
@@ -1019,15 +1167,20 @@ const file_wxstack_token_v1_token_proto_rawDesc = "" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSEVERITY_OK\x10\x01\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x02\x12\x12\n" +
-	"\x0eSEVERITY_FAULT\x10\x03*D\n" +
+	"\x0eSEVERITY_FAULT\x10\x03*\xc9\x01\n" +
 	"\tTokenKind\x12\x1a\n" +
 	"\x16TOKEN_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
-	"\x17TOKEN_KIND_ACCESS_TOKEN\x10\x012\xcd\x03\n" +
+	"\x17TOKEN_KIND_ACCESS_TOKEN\x10\x01\x12\x1b\n" +
+	"\x17TOKEN_KIND_JSAPI_TICKET\x10\x02\x12\x1d\n" +
+	"\x19TOKEN_KIND_WX_CARD_TICKET\x10\x03\x12 \n" +
+	"\x1cTOKEN_KIND_WORK_ACCESS_TOKEN\x10\x04\x12%\n" +
+	"!TOKEN_KIND_COMPONENT_ACCESS_TOKEN\x10\x052\xa3\x04\n" +
 	"\fTokenService\x12Q\n" +
 	"\bGetToken\x12!.wxstack.token.v1.GetTokenRequest\x1a\".wxstack.token.v1.GetTokenResponse\x12Y\n" +
 	"\n" +
 	"WatchToken\x12#.wxstack.token.v1.WatchTokenRequest\x1a$.wxstack.token.v1.WatchTokenResponse0\x01\x12]\n" +
-	"\fRefreshToken\x12%.wxstack.token.v1.RefreshTokenRequest\x1a&.wxstack.token.v1.RefreshTokenResponse\x12]\n" +
+	"\fRefreshToken\x12%.wxstack.token.v1.RefreshTokenRequest\x1a&.wxstack.token.v1.RefreshTokenResponse\x12T\n" +
+	"\tSignJSSDK\x12\".wxstack.token.v1.SignJSSDKRequest\x1a#.wxstack.token.v1.SignJSSDKResponse\x12]\n" +
 	"\fListAccounts\x12%.wxstack.token.v1.ListAccountsRequest\x1a&.wxstack.token.v1.ListAccountsResponse\x12Q\n" +
 	"\bDiagnose\x12!.wxstack.token.v1.DiagnoseRequest\x1a\".wxstack.token.v1.DiagnoseResponseB;Z9github.com/wxstack/wxstack/proto/wxstack/token/v1;tokenv1b\x06proto3"
 
@@ -1044,7 +1197,7 @@ func file_wxstack_token_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_wxstack_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_wxstack_token_v1_token_proto_goTypes = []any{
 	(TokenKind)(0),                // 0: wxstack.token.v1.TokenKind
 	(Finding_Severity)(0),         // 1: wxstack.token.v1.Finding.Severity
@@ -1055,44 +1208,48 @@ var file_wxstack_token_v1_token_proto_goTypes = []any{
 	(*WatchTokenResponse)(nil),    // 6: wxstack.token.v1.WatchTokenResponse
 	(*RefreshTokenRequest)(nil),   // 7: wxstack.token.v1.RefreshTokenRequest
 	(*RefreshTokenResponse)(nil),  // 8: wxstack.token.v1.RefreshTokenResponse
-	(*ListAccountsRequest)(nil),   // 9: wxstack.token.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 10: wxstack.token.v1.ListAccountsResponse
-	(*Account)(nil),               // 11: wxstack.token.v1.Account
-	(*TokenStatus)(nil),           // 12: wxstack.token.v1.TokenStatus
-	(*DiagnoseRequest)(nil),       // 13: wxstack.token.v1.DiagnoseRequest
-	(*DiagnoseResponse)(nil),      // 14: wxstack.token.v1.DiagnoseResponse
-	(*Finding)(nil),               // 15: wxstack.token.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*SignJSSDKRequest)(nil),      // 9: wxstack.token.v1.SignJSSDKRequest
+	(*SignJSSDKResponse)(nil),     // 10: wxstack.token.v1.SignJSSDKResponse
+	(*ListAccountsRequest)(nil),   // 11: wxstack.token.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),  // 12: wxstack.token.v1.ListAccountsResponse
+	(*Account)(nil),               // 13: wxstack.token.v1.Account
+	(*TokenStatus)(nil),           // 14: wxstack.token.v1.TokenStatus
+	(*DiagnoseRequest)(nil),       // 15: wxstack.token.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),      // 16: wxstack.token.v1.DiagnoseResponse
+	(*Finding)(nil),               // 17: wxstack.token.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
 }
 var file_wxstack_token_v1_token_proto_depIdxs = []int32{
 	0,  // 0: wxstack.token.v1.Token.kind:type_name -> wxstack.token.v1.TokenKind
-	16, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	17, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
+	18, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	19, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
 	0,  // 3: wxstack.token.v1.GetTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
 	2,  // 4: wxstack.token.v1.GetTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 5: wxstack.token.v1.WatchTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
 	2,  // 6: wxstack.token.v1.WatchTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 7: wxstack.token.v1.RefreshTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
 	2,  // 8: wxstack.token.v1.RefreshTokenResponse.token:type_name -> wxstack.token.v1.Token
-	11, // 9: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
-	12, // 10: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
+	13, // 9: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
+	14, // 10: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
 	0,  // 11: wxstack.token.v1.TokenStatus.kind:type_name -> wxstack.token.v1.TokenKind
-	16, // 12: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
-	15, // 13: wxstack.token.v1.DiagnoseResponse.findings:type_name -> wxstack.token.v1.Finding
+	18, // 12: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
+	17, // 13: wxstack.token.v1.DiagnoseResponse.findings:type_name -> wxstack.token.v1.Finding
 	1,  // 14: wxstack.token.v1.Finding.severity:type_name -> wxstack.token.v1.Finding.Severity
 	3,  // 15: wxstack.token.v1.TokenService.GetToken:input_type -> wxstack.token.v1.GetTokenRequest
 	5,  // 16: wxstack.token.v1.TokenService.WatchToken:input_type -> wxstack.token.v1.WatchTokenRequest
 	7,  // 17: wxstack.token.v1.TokenService.RefreshToken:input_type -> wxstack.token.v1.RefreshTokenRequest
-	9,  // 18: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
-	13, // 19: wxstack.token.v1.TokenService.Diagnose:input_type -> wxstack.token.v1.DiagnoseRequest
-	4,  // 20: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
-	6,  // 21: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
-	8,  // 22: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
-	10, // 23: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
-	14, // 24: wxstack.token.v1.TokenService.Diagnose:output_type -> wxstack.token.v1.DiagnoseResponse
-	20, // [20:25] is the sub-list for method output_type
-	15, // [15:20] is the sub-list for method input_type
+	9,  // 18: wxstack.token.v1.TokenService.SignJSSDK:input_type -> wxstack.token.v1.SignJSSDKRequest
+	11, // 19: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
+	15, // 20: wxstack.token.v1.TokenService.Diagnose:input_type -> wxstack.token.v1.DiagnoseRequest
+	4,  // 21: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
+	6,  // 22: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
+	8,  // 23: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
+	10, // 24: wxstack.token.v1.TokenService.SignJSSDK:output_type -> wxstack.token.v1.SignJSSDKResponse
+	12, // 25: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
+	16, // 26: wxstack.token.v1.TokenService.Diagnose:output_type -> wxstack.token.v1.DiagnoseResponse
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
 	15, // [15:15] is the sub-list for extension extendee
 	0,  // [0:15] is the sub-list for field type_name
@@ -1113,7 +1270,7 @@ func file_wxstack_token_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_token_v1_token_proto_rawDesc), len(file_wxstack_token_v1_token_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

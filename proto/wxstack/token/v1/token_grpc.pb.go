@@ -24,6 +24,7 @@ const (
 	TokenService_GetToken_FullMethodName     = "/wxstack.token.v1.TokenService/GetToken"
 	TokenService_WatchToken_FullMethodName   = "/wxstack.token.v1.TokenService/WatchToken"
 	TokenService_RefreshToken_FullMethodName = "/wxstack.token.v1.TokenService/RefreshToken"
+	TokenService_SignJSSDK_FullMethodName    = "/wxstack.token.v1.TokenService/SignJSSDK"
 	TokenService_ListAccounts_FullMethodName = "/wxstack.token.v1.TokenService/ListAccounts"
 	TokenService_Diagnose_FullMethodName     = "/wxstack.token.v1.TokenService/Diagnose"
 )
@@ -32,16 +33,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// TokenService hands out access tokens and renews them; nobody else asks WeChat for one.
+// TokenService hands out credentials and renews them; nobody else asks WeChat for one.
 type TokenServiceClient interface {
 	// GetToken returns the current token, fetching one first where there is none.
 	GetToken(ctx context.Context, in *GetTokenRequest, opts ...grpc.CallOption) (*GetTokenResponse, error)
 	// WatchToken sends the current token of each account asked for, then every newer one, until the
-	// caller leaves. A slow reader skips to the newest.
+	// caller leaves. A slow reader skips to the newest. Tickets are fetched for whoever calls GetToken
+	// or SignJSSDK; a watcher keeps fresh those that are there.
 	WatchToken(ctx context.Context, in *WatchTokenRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTokenResponse], error)
 	// RefreshToken reports a token that WeChat rejected. It is renewed only if it is still the current
 	// one; otherwise the newer one is returned at once.
 	RefreshToken(ctx context.Context, in *RefreshTokenRequest, opts ...grpc.CallOption) (*RefreshTokenResponse, error)
+	// SignJSSDK signs a web page (网页) for the JS-SDK: the answer is what the page passes to wx.config.
+	SignJSSDK(ctx context.Context, in *SignJSSDKRequest, opts ...grpc.CallOption) (*SignJSSDKResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
@@ -96,6 +100,16 @@ func (c *tokenServiceClient) RefreshToken(ctx context.Context, in *RefreshTokenR
 	return out, nil
 }
 
+func (c *tokenServiceClient) SignJSSDK(ctx context.Context, in *SignJSSDKRequest, opts ...grpc.CallOption) (*SignJSSDKResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SignJSSDKResponse)
+	err := c.cc.Invoke(ctx, TokenService_SignJSSDK_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAccountsResponse)
@@ -120,16 +134,19 @@ func (c *tokenServiceClient) Diagnose(ctx context.Context, in *DiagnoseRequest, 
 // All implementations must embed UnimplementedTokenServiceServer
 // for forward compatibility.
 //
-// TokenService hands out access tokens and renews them; nobody else asks WeChat for one.
+// TokenService hands out credentials and renews them; nobody else asks WeChat for one.
 type TokenServiceServer interface {
 	// GetToken returns the current token, fetching one first where there is none.
 	GetToken(context.Context, *GetTokenRequest) (*GetTokenResponse, error)
 	// WatchToken sends the current token of each account asked for, then every newer one, until the
-	// caller leaves. A slow reader skips to the newest.
+	// caller leaves. A slow reader skips to the newest. Tickets are fetched for whoever calls GetToken
+	// or SignJSSDK; a watcher keeps fresh those that are there.
 	WatchToken(*WatchTokenRequest, grpc.ServerStreamingServer[WatchTokenResponse]) error
 	// RefreshToken reports a token that WeChat rejected. It is renewed only if it is still the current
 	// one; otherwise the newer one is returned at once.
 	RefreshToken(context.Context, *RefreshTokenRequest) (*RefreshTokenResponse, error)
+	// SignJSSDK signs a web page (网页) for the JS-SDK: the answer is what the page passes to wx.config.
+	SignJSSDK(context.Context, *SignJSSDKRequest) (*SignJSSDKResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
@@ -153,6 +170,9 @@ func (UnimplementedTokenServiceServer) WatchToken(*WatchTokenRequest, grpc.Serve
 }
 func (UnimplementedTokenServiceServer) RefreshToken(context.Context, *RefreshTokenRequest) (*RefreshTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RefreshToken not implemented")
+}
+func (UnimplementedTokenServiceServer) SignJSSDK(context.Context, *SignJSSDKRequest) (*SignJSSDKResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SignJSSDK not implemented")
 }
 func (UnimplementedTokenServiceServer) ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
@@ -228,6 +248,24 @@ func _TokenService_RefreshToken_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_SignJSSDK_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignJSSDKRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).SignJSSDK(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_SignJSSDK_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).SignJSSDK(ctx, req.(*SignJSSDKRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ListAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAccountsRequest)
 	if err := dec(in); err != nil {
@@ -278,6 +316,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RefreshToken",
 			Handler:    _TokenService_RefreshToken_Handler,
+		},
+		{
+			MethodName: "SignJSSDK",
+			Handler:    _TokenService_SignJSSDK_Handler,
 		},
 		{
 			MethodName: "ListAccounts",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -88,6 +89,9 @@ func (c *Cache) list(ctx context.Context) error {
 	defer c.mu.Unlock()
 	current := make(map[string]*account, len(resp.GetAccounts()))
 	for _, a := range resp.GetAccounts() {
+		if !callable(a) {
+			continue
+		}
 		if known, ok := c.accounts[a.GetAppId()]; ok {
 			current[a.GetAppId()] = known
 		} else {
@@ -96,6 +100,13 @@ func (c *Cache) list(ctx context.Context) error {
 	}
 	c.accounts, c.listed = current, true
 	return nil
+}
+
+// callable reports whether calls can be made for an account: those of WeChat Work have tokens for other hosts.
+func callable(a *tokenv1.Account) bool {
+	return len(a.GetTokens()) == 0 || slices.ContainsFunc(a.GetTokens(), func(s *tokenv1.TokenStatus) bool {
+		return s.GetKind() == tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN
+	})
 }
 
 // reportReady tells health whether any account has a token that WeChat should accept.

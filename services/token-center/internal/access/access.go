@@ -1,4 +1,4 @@
-// Package access stands before TokenService: it lets each caller have what it may have, and writes down
+// Package access stands before the services: it lets each caller have what it may have, and writes down
 // who took what.
 //
 // Every method is listed here. One that is not is answered as unimplemented, so that a new method of the
@@ -21,13 +21,14 @@ import (
 type Server struct {
 	tokenv1.UnimplementedTokenServiceServer
 
-	next  tokenv1.TokenServiceServer
-	trail *Trail
+	gate
+
+	next tokenv1.TokenServiceServer
 }
 
 // New returns a Server before next that writes to trail.
 func New(next tokenv1.TokenServiceServer, trail *Trail) *Server {
-	return &Server{next: next, trail: trail}
+	return &Server{gate: gate{trail}, next: next}
 }
 
 // GetToken implements TokenService.
@@ -64,7 +65,7 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 	ctx := stream.Context()
 	who := caller.FromContext(ctx)
 	if !who.MayHaveKind(req.GetKind()) {
-		return s.forbid(ctx, who, strings.Join(req.GetAppIds(), ", "), req.GetKind())
+		return s.forbid(ctx, who, strings.Join(req.GetAppIds(), ", "), caller.KindName(req.GetKind()))
 	}
 	for _, appID := range req.GetAppIds() {
 		if err := s.permit(ctx, who, &appID, req.GetKind()); err != nil {
@@ -95,6 +96,14 @@ func (w *watch) Send(resp *tokenv1.WatchTokenResponse) error {
 	return nil
 }
 
+// SignJSSDK implements TokenService. Whoever may have the ticket may have signatures by it.
+func (s *Server) SignJSSDK(ctx context.Context, req *tokenv1.SignJSSDKRequest) (*tokenv1.SignJSSDKResponse, error) {
+	if err := s.permit(ctx, caller.FromContext(ctx), &req.AppId, tokenv1.TokenKind_TOKEN_KIND_JSAPI_TICKET); err != nil {
+		return nil, err
+	}
+	return s.next.SignJSSDK(ctx, req)
+}
+
 // ListAccounts implements TokenService.
 func (s *Server) ListAccounts(ctx context.Context, req *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
 	resp, err := s.next.ListAccounts(ctx, req)
@@ -116,21 +125,29 @@ func (s *Server) Diagnose(ctx context.Context, req *tokenv1.DiagnoseRequest) (*t
 	who := caller.FromContext(ctx)
 	for _, appID := range req.GetAppIds() {
 		if !who.MaySee(appID) {
-			return nil, s.forbid(ctx, who, appID, tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN)
+			return nil, s.forbid(ctx, who, appID, caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN))
 		}
 	}
 	if appIDs, all := who.Accounts(); len(req.GetAppIds()) == 0 && !all {
 		if len(appIDs) == 0 {
-			return nil, s.forbid(ctx, who, "", tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN)
+			return nil, s.forbid(ctx, who, "", caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN))
 		}
 		req = &tokenv1.DiagnoseRequest{AppIds: appIDs}
 	}
 	return s.next.Diagnose(ctx, req)
 }
 
-// permit refuses what who may not have. An account that is left out is filled in where who may ask for one
-// only. Whether an account that who may not have exists is nobody's business.
-func (s *Server) permit(ctx context.Context, who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
+// gate refuses what callers may not have, and writes it down.
+type gate struct{ trail *Trail }
+
+// permit refuses credentials that who may not have.
+func (g gate) permit(ctx context.Context, who caller.Caller, appID *string, kind tokenv1.TokenKind) error {
+	return g.check(ctx, who, appID, caller.KindName(kind), func(appID string) bool { return who.MayHave(appID, kind) })
+}
+
+// check refuses what who is not granted of an account. An account that is left out is filled in where who may
+// ask for one only. Whether an account that who may not have exists is nobody's business.
+func (g gate) check(ctx context.Context, who caller.Caller, appID *string, kind string, granted func(appID string) bool) error {
 	if appIDs, all := who.Accounts(); *appID == "" && !all {
 		switch len(appIDs) {
 		case 0:
@@ -140,15 +157,15 @@ func (s *Server) permit(ctx context.Context, who caller.Caller, appID *string, k
 			return fault.New(fault.Invalid, "app_id: required, because caller %q may ask for %d accounts", who.Name, len(appIDs))
 		}
 	}
-	if !who.MayHave(*appID, kind) {
-		return s.forbid(ctx, who, *appID, kind)
+	if !granted(*appID) {
+		return g.forbid(ctx, who, *appID, kind)
 	}
 	return nil
 }
 
-func (s *Server) forbid(ctx context.Context, who caller.Caller, appID string, kind tokenv1.TokenKind) error {
-	s.trail.deny(ctx, who, appID, kind)
+func (g gate) forbid(ctx context.Context, who caller.Caller, appID, kind string) error {
+	g.trail.deny(ctx, who, appID, kind)
 	return fault.New(fault.Forbidden,
 		"caller %q may not have the %s of account %.64q; if it should, add them to its entry in the callers file of token-center (WX_CALLERS_FILE)",
-		who.Name, caller.KindName(kind), appID)
+		who.Name, kind, appID)
 }

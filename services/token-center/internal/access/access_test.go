@@ -57,6 +57,10 @@ func (generous) Diagnose(_ context.Context, req *tokenv1.DiagnoseRequest) (*toke
 	return resp, nil
 }
 
+func (generous) SignJSSDK(_ context.Context, req *tokenv1.SignJSSDKRequest) (*tokenv1.SignJSSDKResponse, error) {
+	return &tokenv1.SignJSSDKResponse{AppId: req.GetAppId()}, nil
+}
+
 // as returns a context of a caller named in the file below; of nobody for an empty name.
 func as(t *testing.T, name string) context.Context {
 	t.Helper()
@@ -68,6 +72,8 @@ func as(t *testing.T, name string) context.Context {
   - {name: all, certificate: all, accounts: "*"}
   - {name: one, certificate: one, accounts: wx1}
   - {name: two, certificate: two, accounts: [wx1, wx3]}
+  - {name: web, certificate: web, accounts: wx1, kinds: jsapi_ticket}
+  - {name: gateway, certificate: gateway, accounts: wx1, kinds: platform}
 `
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -201,14 +207,61 @@ func TestADiagnosisIsOfTheCallersAccounts(t *testing.T) {
 	}
 }
 
-// A method that the contract gets stays closed, and this fails, until Server decides who may call it.
+func TestPagesAreSignedForWhoMayHaveTheTicket(t *testing.T) {
+	t.Parallel()
+	server := access.New(generous{}, access.NewTrail(telemetry.Discard()))
+	for who, want := range map[string]string{"web": "wx1", "one": string(fault.Forbidden), "gateway": string(fault.Forbidden), "": string(fault.Forbidden)} {
+		resp, err := server.SignJSSDK(as(t, who), &tokenv1.SignJSSDKRequest{})
+		check(t, "SignJSSDK as "+who, &tokenv1.Token{AppId: resp.GetAppId()}, err, want)
+	}
+}
+
+// desk is a PlatformService that tells for whose platform it was called.
+type desk struct {
+	tokenv1.UnimplementedPlatformServiceServer
+
+	appID string
+}
+
+func (d *desk) StoreVerifyTicket(_ context.Context, req *tokenv1.StoreVerifyTicketRequest) (*tokenv1.StoreVerifyTicketResponse, error) {
+	d.appID = req.GetComponentAppId()
+	return &tokenv1.StoreVerifyTicketResponse{}, nil
+}
+
+func TestWhoMaySpeakForAPlatform(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ who, appID, want string }{
+		"the right and the account":          {"gateway", "wx1", "wx1"},
+		"its only platform need not be said": {"gateway", "", "wx1"},
+		"another platform":                   {"gateway", "wx2", string(fault.Forbidden)},
+		"tokens of the account are no right": {"all", "wx1", string(fault.Forbidden)},
+		"tickets of the account are none":    {"web", "wx1", string(fault.Forbidden)},
+		"nobody":                             {"", "wx1", string(fault.Forbidden)},
+		"which of its accounts must be told": {"two", "", string(fault.Invalid)},
+	} {
+		d := &desk{}
+		_, err := access.NewPlatforms(d, access.NewTrail(telemetry.Discard())).StoreVerifyTicket(as(t, tt.who), &tokenv1.StoreVerifyTicketRequest{ComponentAppId: tt.appID})
+		check(t, name, &tokenv1.Token{AppId: d.appID}, err, tt.want)
+	}
+}
+
+// A method that the contract gets stays closed, and this fails, until somebody decides who may call it. The
+// calls are nobody's, so that what was decided shows as a refusal.
 func TestEveryMethodIsDecidedAbout(t *testing.T) {
 	t.Parallel()
-	ctx, server := as(t, "all"), access.New(generous{}, access.NewTrail(telemetry.Discard()))
-	for _, method := range tokenv1.TokenService_ServiceDesc.Methods {
-		_, err := method.Handler(server, ctx, func(any) error { return nil }, nil)
-		if status.Code(err) == codes.Unimplemented {
-			t.Errorf("nobody has decided who may call %s", method.MethodName)
+	trail := access.NewTrail(telemetry.Discard())
+	for _, service := range []struct {
+		desc   grpc.ServiceDesc
+		server any
+	}{
+		{tokenv1.TokenService_ServiceDesc, access.New(generous{}, trail)},
+		{tokenv1.PlatformService_ServiceDesc, access.NewPlatforms(tokenv1.UnimplementedPlatformServiceServer{}, trail)},
+	} {
+		for _, method := range service.desc.Methods {
+			_, err := method.Handler(service.server, t.Context(), func(any) error { return nil }, nil)
+			if status.Code(err) == codes.Unimplemented {
+				t.Errorf("nobody has decided who may call %s of %s", method.MethodName, service.desc.ServiceName)
+			}
 		}
 	}
 }

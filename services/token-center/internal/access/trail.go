@@ -29,7 +29,8 @@ type Trail struct {
 // record is what is written down once for each generation.
 type record struct {
 	what, caller, host, appID string
-	kind                      tokenv1.TokenKind
+	// kind is a kind of credential or caller.Platform, as the callers file has it.
+	kind string
 }
 
 // maxRecords bounds what is remembered. Beyond it everything is forgotten, and some records are repeated.
@@ -64,8 +65,9 @@ func (t *Trail) took(ctx context.Context, who caller.Caller, token *tokenv1.Toke
 	if who.Listed {
 		name = who.Name
 	}
-	t.reads.WithLabelValues(name, token.GetAppId(), caller.KindName(token.GetKind())).Inc()
-	r := record{taken, who.Name, hostOf(ctx), token.GetAppId(), token.GetKind()}
+	kind := caller.KindName(token.GetKind())
+	t.reads.WithLabelValues(name, token.GetAppId(), kind).Inc()
+	r := record{taken, who.Name, hostOf(ctx), token.GetAppId(), kind}
 	if t.first(r, token.GetGeneration()) {
 		t.log.InfoContext(ctx, taken, append(r.attributes(), "generation", token.GetGeneration())...)
 	}
@@ -73,7 +75,7 @@ func (t *Trail) took(ctx context.Context, who caller.Caller, token *tokenv1.Toke
 
 // report writes down that a caller says that WeChat rejects a token, and which one it got in its place.
 func (t *Trail) report(ctx context.Context, who caller.Caller, req *tokenv1.RefreshTokenRequest, given *tokenv1.Token) {
-	r := record{reported, who.Name, hostOf(ctx), given.GetAppId(), given.GetKind()}
+	r := record{reported, who.Name, hostOf(ctx), given.GetAppId(), caller.KindName(given.GetKind())}
 	if t.first(r, given.GetGeneration()) {
 		t.log.InfoContext(ctx, reported, append(r.attributes(),
 			"rejected_generation", req.GetRejectedGeneration(), "by_value", req.GetRejectedValue() != "", "generation", given.GetGeneration())...)
@@ -82,7 +84,7 @@ func (t *Trail) report(ctx context.Context, who caller.Caller, req *tokenv1.Refr
 
 // deny writes down that a known caller asked for what it may not have. Unknown callers are not written down:
 // they could fill any log, and the metrics of gRPC count them.
-func (t *Trail) deny(ctx context.Context, who caller.Caller, appID string, kind tokenv1.TokenKind) {
+func (t *Trail) deny(ctx context.Context, who caller.Caller, appID, kind string) {
 	r := record{denied, who.Name, hostOf(ctx), appID[:min(len(appID), maxAppID)], kind}
 	if t.first(r, 1) {
 		t.log.WarnContext(ctx, denied, r.attributes()...)
@@ -90,7 +92,7 @@ func (t *Trail) deny(ctx context.Context, who caller.Caller, appID string, kind 
 }
 
 func (r record) attributes() []any {
-	return []any{"caller", r.caller, "address", r.host, "app_id", r.appID, "kind", caller.KindName(r.kind)}
+	return []any{"caller", r.caller, "address", r.host, "app_id", r.appID, "kind", r.kind}
 }
 
 // first reports whether r was not written for this generation yet, and remembers that it is now.

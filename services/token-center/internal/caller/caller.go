@@ -41,8 +41,15 @@ func (c Caller) MayHaveKind(kind tokenv1.TokenKind) bool {
 	return c.kinds.has(KindName(kind)) && (c.accounts.all || len(c.accounts.names) > 0)
 }
 
+// MayManage reports whether the caller may act for the third-party platform (第三方平台) with that component
+// AppID: bring its verify tickets and authorisations.
+func (c Caller) MayManage(appID string) bool { return c.MaySee(appID) && c.kinds.has(Platform) }
+
 // Accounts returns the AppIDs that the caller is restricted to; all means that there is no restriction.
 func (c Caller) Accounts() (appIDs []string, all bool) { return c.accounts.names, c.accounts.all }
+
+// Platform stands among the kinds of the callers file for the methods of PlatformService.
+const Platform = "platform"
 
 const kindPrefix = "TOKEN_KIND_"
 
@@ -100,7 +107,7 @@ func (d *Directory) Identify(from rpc.Caller) (Caller, error) {
 			strings.Join(from.Names, ", "))
 	}
 	return Caller{}, fault.New(fault.Unauthenticated,
-		`token-center does not know who calls; send a caller key as metadata "authorization: Bearer KEY" (a key_file of WX_CALLERS_FILE; api-proxy: TOKEN_CENTER_KEY_FILE), or use mutual TLS`)
+		`token-center does not know who calls; send a caller key as metadata "authorization: Bearer KEY" (a key_file of WX_CALLERS_FILE; api-proxy and gateway: TOKEN_CENTER_KEY_FILE), or use mutual TLS`)
 }
 
 // byKey compares with every key, so that the time does not tell which one it is.

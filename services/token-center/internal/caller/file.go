@@ -30,7 +30,7 @@ type entry struct {
 	Certificate string `yaml:"certificate"`
 	// Accounts are AppIDs, or "*".
 	Accounts list `yaml:"accounts"`
-	// Kinds are kinds of credentials, or "*". It defaults to access_token: what comes later has to be granted.
+	// Kinds are kinds of credentials, or "*"; platform stands for PlatformService. It defaults to access_token: what comes later has to be granted.
 	Kinds list `yaml:"kinds"`
 }
 
@@ -138,14 +138,14 @@ func (r *reader) caller(place string, e entry, earlier []proven) proven {
 func (r *reader) kinds(place string, kinds list) {
 	for i, kind := range kinds {
 		value, known := tokenv1.TokenKind_value[kindPrefix+strings.ToUpper(kind)]
-		if kind != everything && (!known || value == 0 || kind != strings.ToLower(kind)) {
+		if kind != everything && kind != Platform && (!known || value == 0 || kind != strings.ToLower(kind)) {
 			r.faultf(fmt.Sprintf("%s.kinds[%d]", place, i), "%q is none of %s, %q", kind, strings.Join(kindNames(), ", "), everything)
 		}
 	}
 }
 
 func kindNames() []string {
-	var names []string
+	names := []string{Platform}
 	for value := range tokenv1.TokenKind_name {
 		if value != 0 {
 			names = append(names, KindName(tokenv1.TokenKind(value)))

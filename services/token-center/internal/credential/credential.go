@@ -1,4 +1,4 @@
-// Package credential is the vocabulary of token-center: what an access token is, which one of two is
+// Package credential is the vocabulary of token-center: what a credential is, which one of two values is
 // the newer, and when it is due for renewal. Everything here is pure: the time is an argument.
 package credential
 
@@ -14,8 +14,25 @@ import (
 // Kind is which credential of an account is meant.
 type Kind string
 
-// AccessToken is the access_token (接口调用凭证) that ordinary API calls need.
-const AccessToken Kind = "access_token"
+// The kinds.
+const (
+	// AccessToken is the access_token (接口调用凭证) that ordinary API calls need.
+	AccessToken Kind = "access_token"
+	// WorkAccessToken is the access_token of WeChat Work (企业微信). It is a kind of its own, because it works
+	// at WeChat Work's hosts only and must not end up in a call to others.
+	WorkAccessToken Kind = "work_access_token"
+	// ComponentAccessToken is the component_access_token, by which a third-party platform (第三方平台) acts.
+	ComponentAccessToken Kind = "component_access_token"
+	// VerifyTicket is the component_verify_ticket, which WeChat pushes to a third-party platform.
+	VerifyTicket Kind = "component_verify_ticket"
+	// RefreshToken is the authorizer_refresh_token, by which a platform renews the access token of an
+	// account that has authorised it.
+	RefreshToken Kind = "authorizer_refresh_token" //nolint:gosec // a name, not a credential.
+	// JSAPITicket is the jsapi_ticket that signs a web page for the JS-SDK.
+	JSAPITicket Kind = "jsapi_ticket"
+	// CardTicket is the api_ticket of cards (卡券), which signs what a web page passes to them.
+	CardTicket Kind = "wx_card_ticket"
+)
 
 // Key names one credential: an account's, of a kind.
 type Key struct {
@@ -27,18 +44,6 @@ type Key struct {
 // the fence by which an older value can never replace a newer one.
 type Generation uint64
 
-// API is the interface of WeChat's that a token comes from. The tokens of the two do not invalidate
-// each other.
-type API string
-
-// The interfaces.
-const (
-	// Stable is POST /cgi-bin/stable_token: a repeated call returns the same token while it is valid.
-	Stable API = "stable"
-	// Classic is GET /cgi-bin/token: every call issues a new token, and the previous one dies after Overlap.
-	Classic API = "classic"
-)
-
 // Overlap is how long the previous token still works after a classic call has issued a new one.
 // Source: 获取接口调用凭据, "新老 access_token 5 分钟内都可用".
 const Overlap = 5 * time.Minute
@@ -46,6 +51,10 @@ const Overlap = 5 * time.Minute
 // ErrNotSent marks the failure of a request that never left: no connection could be made. It cost
 // nothing.
 var ErrNotSent = errors.New("the request was not sent")
+
+// ErrParentRejected marks the failure of a request whose parent credential WeChat rejected: with another
+// value of the parent it may succeed. Nothing was issued.
+var ErrParentRejected = errors.New("WeChat rejected the credential that the request carried")
 
 // ErrUncertain marks the failure of a request to WeChat that may have been carried out all the same:
 // it was sent, and the answer was lost. After a classic call the token in use may be dying.
@@ -83,18 +92,6 @@ func (c Credential) Amended(expiresAt time.Time) Credential {
 
 // Window is how long before the end of a token's life its renewal begins, at the least and at the most.
 type Window struct{ Least, Most time.Duration }
-
-// RenewalWindow returns the window of an interface.
-//
-// Classic: 300 to 600 s ahead, so that the old token, which dies 300 s after the renewal, never ends
-// before its time. Stable: within the last 300 s, because before that the normal mode only repeats the
-// present token. (Both from the notes on 获取稳定版接口调用凭据.)
-func RenewalWindow(api API) Window {
-	if api == Classic {
-		return Window{Least: 300 * time.Second, Most: 600 * time.Second}
-	}
-	return Window{Least: 180 * time.Second, Most: 280 * time.Second}
-}
 
 // NextRenewal returns when c should be renewed. The place within the window depends on account and
 // generation only: accounts spread out, while the replicas agree. A token with a short life is renewed

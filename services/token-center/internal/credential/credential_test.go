@@ -19,19 +19,21 @@ func born(life time.Duration, generation credential.Generation) credential.Crede
 	}
 }
 
-func TestRenewalFallsIntoTheWindowOfItsInterface(t *testing.T) {
+func TestRenewalFallsIntoItsWindow(t *testing.T) {
 	t.Parallel()
+	early := credential.Window{Least: 300 * time.Second, Most: 600 * time.Second}
+	late := credential.Window{Least: 180 * time.Second, Most: 280 * time.Second}
 	tests := map[string]struct {
-		api         credential.API
+		window      credential.Window
 		life        time.Duration
 		least, most time.Duration
 	}{
-		"classic":         {credential.Classic, 7200 * time.Second, 300 * time.Second, 600 * time.Second},
-		"stable":          {credential.Stable, 7200 * time.Second, 180 * time.Second, 280 * time.Second},
-		"short classic":   {credential.Classic, 60 * time.Second, 30 * time.Second, 30 * time.Second},
-		"short stable":    {credential.Stable, 10 * time.Second, 5 * time.Second, 5 * time.Second},
-		"stable, 500 s":   {credential.Stable, 500 * time.Second, 180 * time.Second, 250 * time.Second},
-		"life of nothing": {credential.Stable, 0, 0, 0},
+		"early":           {early, 7200 * time.Second, 300 * time.Second, 600 * time.Second},
+		"late":            {late, 7200 * time.Second, 180 * time.Second, 280 * time.Second},
+		"short, early":    {early, 60 * time.Second, 30 * time.Second, 30 * time.Second},
+		"short, late":     {late, 10 * time.Second, 5 * time.Second, 5 * time.Second},
+		"late, 500 s":     {late, 500 * time.Second, 180 * time.Second, 250 * time.Second},
+		"life of nothing": {late, 0, 0, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -39,12 +41,12 @@ func TestRenewalFallsIntoTheWindowOfItsInterface(t *testing.T) {
 			seen := map[time.Duration]bool{}
 			for generation := range credential.Generation(200) {
 				c := born(tt.life, generation+1)
-				at := credential.NextRenewal(c, credential.RenewalWindow(tt.api))
+				at := credential.NextRenewal(c, tt.window)
 				lead := c.ExpiresAt.Sub(at)
 				if lead < tt.least || lead > tt.most {
 					t.Fatalf("generation %d: lead %v, want %v to %v", generation, lead, tt.least, tt.most)
 				}
-				if again := credential.NextRenewal(c, credential.RenewalWindow(tt.api)); again != at {
+				if again := credential.NextRenewal(c, tt.window); again != at {
 					t.Fatalf("two replicas disagree: %v and %v", at, again)
 				}
 				seen[lead.Truncate(10*time.Second)] = true
@@ -59,7 +61,7 @@ func TestRenewalFallsIntoTheWindowOfItsInterface(t *testing.T) {
 func TestDueAndAlive(t *testing.T) {
 	t.Parallel()
 	c := born(7200*time.Second, 7)
-	window := credential.RenewalWindow(credential.Stable)
+	window := credential.Window{Least: 180 * time.Second, Most: 280 * time.Second}
 	renewal := credential.NextRenewal(c, window)
 	tests := map[string]struct {
 		c          credential.Credential

@@ -9,7 +9,7 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
-	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 	"github.com/wxstack/wxstack/services/token-center/internal/store"
 )
@@ -27,8 +27,11 @@ type Ledger interface {
 
 // Account is an account that can be examined.
 type Account struct {
-	Key credential.Key
-	API credential.API
+	Key  credential.Key
+	Spec kind.Spec
+	// Official says that it is an Official Account (公众号) with an AppSecret of its own. Of the others no
+	// more is examined than whether they get their token: their AppIDs, APIs and rights are other ones.
+	Official bool
 	// Token returns a token that is alive, fetching one where there is none, but never by force.
 	Token func(ctx context.Context) (credential.Credential, error)
 	// Problem tells what is known to be wrong with the token; empty while all is well.
@@ -100,9 +103,12 @@ func (d *Doctor) choose(appIDs []string) (chosen []Account, unknown []Finding) {
 
 // gather asks everybody about one account.
 func (d *Doctor) gather(ctx context.Context, a Account) facts {
-	f := facts{appID: a.Key.AppID, now: time.Now()}
-	limits := refresh.LimitsFor(a.API)
+	f := facts{appID: a.Key.AppID, official: a.Official, now: time.Now()}
+	limits := a.Spec.Limits
 	for _, limit := range []spend.Limit{limits.Fetch, limits.Passive, limits.Forced} {
+		if limit.PerDay == 0 {
+			continue // nothing of that sort is asked.
+		}
 		if spent, err := d.Ledger.Spent(ctx, a.Key, limit, f.now); err == nil { // otherwise Redis is down, which is told.
 			f.budgets = append(f.budgets, budget{limit.Name, spent, limit.PerDay})
 		}
@@ -113,7 +119,7 @@ func (d *Doctor) gather(ctx context.Context, a Account) facts {
 	}
 	f.token, f.tokenErr = a.Token(ctx)
 	f.problem = a.Problem()
-	if f.tokenErr != nil {
+	if f.tokenErr != nil || !a.Official {
 		return f
 	}
 	f.now = time.Now()
@@ -154,7 +160,7 @@ func (d *Doctor) ask(ctx context.Context, a Account, f *facts) {
 		f.clock = clockOf(got)
 	}
 	fetch := "/cgi-bin/stable_token"
-	if a.API == credential.Classic {
+	if a.Spec.Source == kind.Classic().Source {
 		fetch = "/cgi-bin/token"
 	}
 	for _, path := range []string{fetch, "/cgi-bin/message/custom/send"} {

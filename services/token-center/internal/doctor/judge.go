@@ -23,10 +23,12 @@ type house struct {
 
 // facts are what is known of one account.
 type facts struct {
-	appID  string
-	now    time.Time
-	stored error // of reading the stored token.
-	token  credential.Credential
+	appID string
+	// official is that of Account.
+	official bool
+	now      time.Time
+	stored   error // of reading the stored token.
+	token    credential.Credential
 	// tokenErr is why there is no token.
 	tokenErr error
 	// problem is what the refresher knows to be wrong; empty while all is well.
@@ -92,7 +94,10 @@ func judgeHouse(h house) []Finding {
 
 // judge makes findings of what is known of an account.
 func judge(f facts) []Finding {
-	findings := judgeAppID(f.appID)
+	var findings []Finding
+	if f.official {
+		findings = judgeAppID(f.appID)
+	}
 	findings = append(findings, judgeStored(f.stored)...)
 	findings = append(findings, judgeToken(f)...)
 	findings = append(findings, judgeBudgets(f.budgets)...)
@@ -149,9 +154,12 @@ func judgeToken(f facts) []Finding {
 	if f.tokenErr != nil {
 		return []Finding{{Check: checkToken, Severity: Fault, Text: "there is none: " + said(f.tokenErr), Remedy: waitOf(f.tokenErr)}}
 	}
-	findings := []Finding{
-		{Check: checkAppSecret, Severity: OK, Text: "WeChat accepted it at " + f.token.ObtainedAt.UTC().Format(time.RFC3339)},
-		{Check: checkAllowList, Severity: OK, Text: "the address that the token was obtained from is on it"},
+	var findings []Finding
+	if f.official {
+		findings = []Finding{
+			{Check: checkAppSecret, Severity: OK, Text: "WeChat accepted it at " + f.token.ObtainedAt.UTC().Format(time.RFC3339)},
+			{Check: checkAllowList, Severity: OK, Text: "the address that the token was obtained from is on it"},
+		}
 	}
 	if f.problem != "" {
 		return append(findings, Finding{Check: checkToken, Severity: Warning, Text: fmt.Sprintf("lives for another %s, but: %s", left(f), f.problem)})

@@ -35,7 +35,7 @@ func refused(kind fault.Kind, code errcode.Code, message string) error {
 // well are the facts of an account with which all is well.
 func well() facts {
 	return facts{
-		appID: appID, now: noon,
+		appID: appID, official: true, now: noon,
 		token:    credential.Credential{Generation: 7, ObtainedAt: noon.Add(-time.Hour), ExpiresAt: noon.Add(time.Hour)},
 		budgets:  []budget{{"fetch", 13, 20_000}, {"forced", 0, 20}},
 		quotas:   []quota{{"/cgi-bin/stable_token", answered(0), 500_000, 499_987}, {"/strange", answered(76003), 0, 0}},

@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		issued, err := parse(body, config.NewSecret(secret))
+		issued, err := call{name: "access_token", hidden: []config.Secret{config.NewSecret(secret)}}.parse(body, "access_token", atTokenEndpoint)
 		switch {
 		case err == nil:
 			if issued.Value.Reveal() == "" || strings.ContainsAny(issued.Value.Reveal(), " \r\n") || issued.Life <= 0 || issued.Life > maxLife {

@@ -1,7 +1,9 @@
 package issuer_test
 
 import (
+	stdcmp "cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,14 +27,27 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "app-s3cret"
 
-func open(t *testing.T, api credential.API, hosts ...string) *issuer.Account {
+// source is one of the two interfaces that give an access token to who has the secret.
+type source func(c *issuer.Client, appID string, secret config.Secret) *issuer.Issuer
+
+var (
+	stable  source = (*issuer.Client).Stable
+	classic source = (*issuer.Client).Classic
+)
+
+func client(t *testing.T, hosts ...string) *issuer.Client {
 	t.Helper()
-	client, err := issuer.NewClient(hosts)
+	c, err := issuer.NewClient(hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Close)
-	return client.Account(api, "wx1", config.NewSecret(secret))
+	t.Cleanup(c.Close)
+	return c
+}
+
+func open(t *testing.T, from source, hosts ...string) *issuer.Issuer {
+	t.Helper()
+	return from(client(t, hosts...), "wx1", config.NewSecret(secret))
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {
@@ -46,15 +61,15 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 func TestTheRequestIsTheOneOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		api   credential.API
+		from  source
 		force bool
 		want  string
 	}{
-		"stable": {credential.Stable, false,
+		"stable": {stable, false,
 			`POST /cgi-bin/stable_token application/json {"appid":"wx1","force_refresh":false,"grant_type":"client_credential","secret":"app-s3cret"}`},
-		"stable forced": {credential.Stable, true,
+		"stable forced": {stable, true,
 			`POST /cgi-bin/stable_token application/json {"appid":"wx1","force_refresh":true,"grant_type":"client_credential","secret":"app-s3cret"}`},
-		"classic": {credential.Classic, false, `GET /cgi-bin/token?appid=wx1&grant_type=client_credential&secret=app-s3cret  `},
+		"classic": {classic, false, `GET /cgi-bin/token?appid=wx1&grant_type=client_credential&secret=app-s3cret  `},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +80,7 @@ func TestTheRequestIsTheOneOfTheDocumentation(t *testing.T) {
 				requests <- fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body)
 				_, _ = io.WriteString(w, `{"access_token":"ACCESS_TOKEN","expires_in":7200}`)
 			})
-			got, err := open(t, tt.api, host).Issue(t.Context(), tt.force)
+			got, err := open(t, tt.from, host).Issue(t.Context(), credential.Request{Force: tt.force})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,10 +137,10 @@ func TestEveryFailureHasAKindAndARemedyAndNoSecret(t *testing.T) {
 		"dropped without a word": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fault.Unavailable, true, "did not answer"},
 	}
 	for name, tt := range tests {
-		for _, api := range []credential.API{credential.Stable, credential.Classic} {
-			t.Run(name+"/"+string(api), func(t *testing.T) {
+		for source, from := range map[string]source{"stable": stable, "classic": classic} {
+			t.Run(name+"/"+source, func(t *testing.T) {
 				t.Parallel()
-				_, err := open(t, api, serve(t, tt.handler)).Issue(t.Context(), false)
+				_, err := open(t, from, serve(t, tt.handler)).Issue(t.Context(), credential.Request{})
 				if err == nil || fault.KindOf(err) != tt.kind {
 					t.Fatalf("error %v is %v, want %v", err, fault.KindOf(err), tt.kind)
 				}
@@ -156,16 +171,16 @@ func TestAnotherHostIsAskedOnlyWhenNoConnectionCanBeMade(t *testing.T) {
 		_, _ = io.WriteString(w, `{"access_token":"second","expires_in":7200}`)
 	})
 	failing := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	if got, err := open(t, credential.Classic, closed.URL, second).Issue(t.Context(), false); err != nil || got.Value.Reveal() != "second" {
+	if got, err := open(t, classic, closed.URL, second).Issue(t.Context(), credential.Request{}); err != nil || got.Value.Reveal() != "second" {
 		t.Errorf("issued %v, %v", got, err)
 	}
-	if _, err := open(t, credential.Stable, failing, second).Issue(t.Context(), false); !errors.Is(err, credential.ErrUncertain) {
+	if _, err := open(t, stable, failing, second).Issue(t.Context(), credential.Request{}); !errors.Is(err, credential.ErrUncertain) {
 		t.Errorf("error = %v", err)
 	}
 	if asked.Load() != 1 {
 		t.Errorf("the second host was asked %d times, want once: a request that was sent must not be repeated", asked.Load())
 	}
-	_, err := open(t, credential.Classic, closed.URL, closed.URL).Issue(t.Context(), false)
+	_, err := open(t, classic, closed.URL, closed.URL).Issue(t.Context(), credential.Request{})
 	if fault.KindOf(err) != fault.Unavailable || !errors.Is(err, credential.ErrNotSent) || errors.Is(err, credential.ErrUncertain) || strings.Contains(err.Error(), secret) {
 		t.Errorf("error = %v", err)
 	}
@@ -178,7 +193,7 @@ func TestACancelledRequestIsUncertain(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	_, err := open(t, credential.Classic, host).Issue(ctx, false)
+	_, err := open(t, classic, host).Issue(ctx, credential.Request{})
 	if !errors.Is(err, credential.ErrUncertain) || !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), secret) {
 		t.Errorf("error = %v", err)
 	}
@@ -191,11 +206,194 @@ func TestConnectionsAreReused(t *testing.T) {
 		remotes <- r.RemoteAddr
 		_, _ = io.WriteString(w, `{"errcode":-1}`)
 	})
-	account := open(t, credential.Stable, host)
+	account := open(t, stable, host)
 	for range cap(remotes) {
-		_, _ = account.Issue(t.Context(), false)
+		_, _ = account.Issue(t.Context(), credential.Request{})
 	}
 	if a, b, c := <-remotes, <-remotes, <-remotes; a != b || b != c {
 		t.Errorf("three requests over %s, %s, %s", a, b, c)
+	}
+}
+
+func TestATicketIsAskedForWithItsParent(t *testing.T) {
+	t.Parallel()
+	const parent = "parent-s3cret"
+	tests := map[string]struct {
+		answer string
+		kind   fault.Kind // empty: issued.
+		cause  error
+		text   string
+	}{
+		"issued":          {`{"errcode":0,"errmsg":"ok","ticket":"TICKET","expires_in":7200}`, "", nil, ""},
+		"token not last":  {`{"errcode":40001,"errmsg":"invalid ` + parent + `"}`, fault.Unavailable, credential.ErrParentRejected, "40001"},
+		"token malformed": {`{"errcode":40014,"errmsg":"x"}`, fault.Unavailable, credential.ErrParentRejected, "40014"},
+		"token expired":   {`{"errcode":42001,"errmsg":"x"}`, fault.Unavailable, credential.ErrParentRejected, "42001"},
+		"no right":        {`{"errcode":48001,"errmsg":"x"}`, fault.Precondition, nil, "接口权限"},
+		"daily quota":     {`{"errcode":45009,"errmsg":"x"}`, fault.QuotaSpent, nil, "45009"},
+		"no ticket":       {`{"errcode":0,"errmsg":"ok","expires_in":7200}`, fault.Unavailable, credential.ErrUncertain, "ticket"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requests := make(chan string, 1)
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests <- r.Method + " " + r.URL.String()
+				_, _ = io.WriteString(w, tt.answer)
+			})
+			got, err := client(t, host).Ticket("jsapi").Issue(t.Context(), credential.Request{Parent: config.NewSecret(parent)})
+			if diff := cmp.Diff("GET /cgi-bin/ticket/getticket?access_token=parent-s3cret&type=jsapi", <-requests); diff != "" {
+				t.Error(diff)
+			}
+			if tt.kind == "" {
+				if err != nil || got.Value.Reveal() != "TICKET" || got.Life != 7200*time.Second {
+					t.Errorf("issued %q for %v, %v", got.Value.Reveal(), got.Life, err)
+				}
+				return
+			}
+			if err == nil || fault.KindOf(err) != tt.kind || (tt.cause != nil && !errors.Is(err, tt.cause)) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("error = %v", err)
+			}
+			if tt.cause == nil && errors.Is(err, credential.ErrParentRejected) {
+				t.Errorf("blames the parent: %v", err)
+			}
+			if err != nil && strings.Contains(err.Error(), parent) {
+				t.Errorf("error shows the parent: %v", err)
+			}
+		})
+	}
+}
+
+// TestALostRefreshTokenIsLookedUp in WeChat's list, page by page.
+func TestALostRefreshTokenIsLookedUp(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		position int // in the list; -1: not there.
+		answer   string
+		kind     fault.Kind // empty: issued.
+		pages    int32
+	}{
+		"first page":    {7, "", "", 1},
+		"second page":   {107, "", "", 2},
+		"not there":     {-1, "", fault.Precondition, 3},
+		"refused":       {-1, `{"errcode":40001}`, fault.Unavailable, 1},
+		"no JSON":       {-1, `[]`, fault.Unavailable, 1},
+		"a wrong value": {-1, `{"list":[{"authorizer_appid":"wx1","refresh_token":7}]}`, fault.Precondition, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var pages atomic.Int32
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				var req struct {
+					Offset, Count int
+					Refresh       string `json:"authorizer_refresh_token"`
+				}
+				_ = json.NewDecoder(r.Body).Decode(&req)
+				switch {
+				case req.Refresh == "listed-s3cret":
+					_, _ = io.WriteString(w, `{"authorizer_access_token":"TOKEN","expires_in":7200,"authorizer_refresh_token":"next-s3cret"}`)
+				case req.Refresh != "":
+					_, _ = io.WriteString(w, `{"errcode":61023}`)
+				default:
+					pages.Add(1)
+					_, _ = io.WriteString(w, stdcmp.Or(tt.answer, authorizers(req.Offset, req.Count, tt.position)))
+				}
+			})
+			g := &granted{missing: fault.New(fault.Precondition, "authorise the platform")}
+			got, err := client(t, host).Platform("wxp").Authorizer("wx1", g).Issue(t.Context(), credential.Request{})
+			if n := pages.Load(); n != tt.pages {
+				t.Errorf("%d pages", n)
+			}
+			switch {
+			case tt.kind == "" && (err != nil || got.Value.Reveal() != "TOKEN" || g.value != "next-s3cret"):
+				t.Errorf("issued %q, kept %q, %v", got.Value.Reveal(), g.value, err)
+			case tt.kind != "" && (err == nil || fault.KindOf(err) != tt.kind || strings.Contains(err.Error(), "s3cret")):
+				t.Errorf("error = %v", err)
+			}
+		})
+	}
+}
+
+// authorizers is a page of a list of 250, in which wx1 is at a position.
+func authorizers(offset, count, position int) string {
+	var list []string
+	for i := offset; i < min(offset+count, 250); i++ {
+		appID, token := fmt.Sprintf("wxother%d", i), "other"
+		if i == position {
+			appID, token = "wx1", "listed-s3cret"
+		}
+		list = append(list, fmt.Sprintf(`{"authorizer_appid":%q,"refresh_token":%q,"auth_time":1}`, appID, token))
+	}
+	return `{"total_count":250,"list":[` + strings.Join(list, ",") + `]}`
+}
+
+// granted is a refresh token that is kept, or cannot be.
+type granted struct {
+	value   string
+	missing error
+	failing error
+}
+
+func (g *granted) Next(context.Context) (credential.Generation, error) { return 1, nil }
+
+func (g *granted) Get(context.Context) (credential.Credential, error) {
+	return credential.Credential{Value: config.NewSecret(g.value), Generation: 1}, g.missing
+}
+
+func (g *granted) Put(_ context.Context, _ credential.Generation, value config.Secret) error {
+	g.value = value.Reveal()
+	return g.failing
+}
+
+func TestAnAuthorizersTokenComesWithTheNextRefreshToken(t *testing.T) {
+	t.Parallel()
+	const good = `{"authorizer_access_token":"TOKEN","expires_in":7200,"authorizer_refresh_token":"next-s3cret"}`
+	tests := map[string]struct {
+		answer string
+		grant  granted
+		kind   fault.Kind // empty: issued.
+		cause  error
+		kept   string
+	}{
+		"issued":           {good, granted{}, "", nil, "next-s3cret"},
+		"store is down":    {good, granted{missing: errors.New("redis")}, fault.Unavailable, credential.ErrNotSent, "old-s3cret"},
+		"not kept":         {good, granted{failing: errors.New("redis")}, fault.Unavailable, credential.ErrUncertain, "next-s3cret"},
+		"no refresh token": {`{"authorizer_access_token":"TOKEN","expires_in":7200}`, granted{}, fault.Unavailable, credential.ErrUncertain, "old-s3cret"},
+		"void":             {`{"errcode":61023,"errmsg":"old-s3cret is invalid"}`, granted{}, fault.Precondition, nil, "old-s3cret"},
+		"withdrawn":        {`{"errcode":61003,"errmsg":"x"}`, granted{}, fault.Precondition, nil, "old-s3cret"},
+		"component token":  {`{"errcode":40001,"errmsg":"parent-s3cret"}`, granted{}, fault.Unavailable, credential.ErrParentRejected, "old-s3cret"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requests := make(chan string, 1)
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				requests <- fmt.Sprintf("%s %s %s", r.Method, r.URL, body)
+				_, _ = io.WriteString(w, tt.answer)
+			})
+			tt.grant.value = "old-s3cret"
+			got, err := client(t, host).Platform("wxp").Authorizer("wx1", &tt.grant).
+				Issue(t.Context(), credential.Request{Parent: config.NewSecret("parent-s3cret")})
+			if tt.grant.missing == nil {
+				const want = "POST /cgi-bin/component/api_authorizer_token?component_access_token=parent-s3cret " +
+					`{"authorizer_appid":"wx1","authorizer_refresh_token":"old-s3cret","component_appid":"wxp"}`
+				if diff := cmp.Diff(want, <-requests); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if tt.grant.value != tt.kept {
+				t.Errorf("kept %q", tt.grant.value)
+			}
+			if tt.kind == "" {
+				if err != nil || got.Value.Reveal() != "TOKEN" {
+					t.Errorf("issued %q, %v", got.Value.Reveal(), err)
+				}
+				return
+			}
+			if err == nil || fault.KindOf(err) != tt.kind || (tt.cause != nil && !errors.Is(err, tt.cause)) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("error = %v", err)
+			}
+		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
-	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 )
 
 // cause is why a token is asked for. It shows in logs.
@@ -97,8 +96,10 @@ func waitForOther(attempt int, jitter float64) time.Duration {
 const nearExpiry = 2 * time.Minute
 
 // emergency returns why callers are, or will soon be, without a token; nil while all is well or can wait.
-func emergency(c credential.Credential, problem error, now time.Time) error {
+func emergency(c credential.Credential, problem error, now time.Time, wanted bool) error {
 	switch {
+	case !wanted:
+		return nil
 	case problem == nil && (c.Alive(now) || !c.Exists()):
 		return nil
 	case c.Left(now) > nearExpiry:
@@ -118,29 +119,4 @@ const foreignMargin = 2 * credential.Overlap
 // forced a new one; of the classic one we know that we did not ask.
 func foreign(rejected, replacement credential.Credential, forced bool) bool {
 	return rejected.Left(replacement.ObtainedAt) > foreignMargin && replacement.Value != rejected.Value && !forced
-}
-
-// Limits are the allowances of one credential. They are far above what a healthy house needs (about 13
-// fetches a day) and below what WeChat allows.
-type Limits struct {
-	// Fetch counts every request for a token. WeChat: 2,000 a day classic; 500,000 a day stable.
-	Fetch spend.Limit
-	// Passive counts those that a reported token caused. It is smaller, so that no storm of reports can
-	// keep the active renewal from its fetches.
-	Passive spend.Limit
-	// Forced counts forced ones. WeChat: 20 a day, at least 30 s apart, stable only.
-	Forced spend.Limit
-}
-
-// LimitsFor returns the allowances of an interface.
-func LimitsFor(api credential.API) Limits {
-	limits := Limits{
-		Fetch:   spend.Limit{Name: "fetch", Burst: 60, Span: time.Minute, PerDay: 20_000},
-		Passive: spend.Limit{Name: "passive", Burst: 4, Span: 30 * time.Second, PerDay: 5_000},
-		Forced:  spend.Limit{Name: "forced", Burst: 1, Span: 31 * time.Second, PerDay: 20},
-	}
-	if api == credential.Classic {
-		limits.Fetch.PerDay, limits.Passive.PerDay = 1_500, 1_000
-	}
-	return limits
 }

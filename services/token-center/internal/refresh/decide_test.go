@@ -8,6 +8,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 )
 
 func tokenAt(now time.Time, left time.Duration) credential.Credential {
@@ -41,7 +42,7 @@ func TestNeedIsMet(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := tt.need.metBy(tt.c, now, credential.RenewalWindow(credential.Stable)); got != tt.want {
+			if got := tt.need.metBy(tt.c, now, kind.Stable().Window); got != tt.want {
 				t.Errorf("met = %v", got)
 			}
 		})
@@ -109,8 +110,11 @@ func TestEmergency(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := emergency(tt.c, tt.problem, now); (got != nil) != tt.want {
+			if got := emergency(tt.c, tt.problem, now, true); (got != nil) != tt.want {
 				t.Errorf("emergency = %v", got)
+			}
+			if got := emergency(tt.c, tt.problem, now, false); got != nil {
+				t.Errorf("emergency over what nobody wants: %v", got)
 			}
 		})
 	}
@@ -141,21 +145,6 @@ func TestForeign(t *testing.T) {
 				t.Errorf("foreign = %v", got)
 			}
 		})
-	}
-}
-
-// TestLimitsStayBelowWeChats pins the allowances to 获取接口调用凭据 and 获取稳定版接口调用凭据.
-func TestLimitsStayBelowWeChats(t *testing.T) {
-	t.Parallel()
-	classic, stable := LimitsFor(credential.Classic), LimitsFor(credential.Stable)
-	if classic.Fetch.PerDay >= 2_000 || stable.Fetch.PerDay >= 500_000 || stable.Fetch.Burst >= 10_000 {
-		t.Errorf("fetches: classic %+v, stable %+v", classic.Fetch, stable.Fetch)
-	}
-	if stable.Forced.PerDay > 20 || stable.Forced.Burst != 1 || stable.Forced.Span < 30*time.Second {
-		t.Errorf("forced: %+v", stable.Forced)
-	}
-	if classic.Passive.PerDay >= classic.Fetch.PerDay || stable.Passive.PerDay >= stable.Fetch.PerDay {
-		t.Error("reports could use up what the active renewal needs")
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package refresh keeps one credential of one account alive: it renews it ahead of expiry, replaces it
 // when WeChat rejects it, and makes sure that however many callers and replicas want that, WeChat is
-// asked once.
+// asked once. What differs between the kinds of credentials is data: kind.Spec.
 //
 // One loop per credential does all the work, so callers within a process share an attempt by waiting
 // for the loop. Between replicas the order is: take the lease, re-read the store, ask whether there is
@@ -20,12 +20,13 @@ import (
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 )
 
-// Issuer asks WeChat for a token; package issuer has one.
+// Issuer asks WeChat for a value; package issuer has one for each interface.
 type Issuer interface {
-	Issue(ctx context.Context, force bool) (credential.Issued, error)
+	Issue(ctx context.Context, req credential.Request) (credential.Issued, error)
 }
 
 // Store is where all replicas see the credential; package store says what its methods promise.
@@ -46,11 +47,13 @@ type Ledger interface {
 	GiveBack(ctx context.Context, key credential.Key, limit spend.Limit, now time.Time) error
 }
 
-// Config is what a Refresher works with. All fields are required.
+// Config is what a Refresher works with. All fields are required but Parent.
 type Config struct {
-	Key     credential.Key
-	API     credential.API
-	Issuer  Issuer
+	Key    credential.Key
+	Spec   kind.Spec
+	Issuer Issuer
+	// Parent is set if Spec names one.
+	Parent  Parent
 	Store   Store
 	Lease   Lease
 	Ledger  Ledger
@@ -63,14 +66,14 @@ type Config struct {
 // Refresher keeps one credential. Run must be running for the other methods to make progress.
 type Refresher struct {
 	Config
-	window  credential.Window
-	limits  Limits
 	wake    chan struct{} // one slot: there is something to look at.
 	stopped chan struct{}
 
-	mu       sync.Mutex
-	current  credential.Credential
-	asks     []ask
+	mu      sync.Mutex
+	current credential.Credential
+	asks    []ask
+	// askedAt is when a caller last wanted the credential.
+	askedAt  time.Time
 	watchers map[chan<- struct{}]struct{}
 	// problem is why the last renewal failed, nil after a success.
 	problem  error
@@ -89,10 +92,9 @@ type ask struct {
 // New returns a Refresher that knows no credential yet.
 func New(cfg Config) *Refresher {
 	cfg.Log = cfg.Log.With("app_id", cfg.Key.AppID, "kind", cfg.Key.Kind)
-	cfg.Metrics.leader.WithLabelValues(cfg.Key.AppID).Set(0)
+	cfg.Metrics.leader.WithLabelValues(cfg.Key.AppID, string(cfg.Key.Kind)).Set(0)
 	return &Refresher{
-		Config: cfg, window: credential.RenewalWindow(cfg.API), limits: LimitsFor(cfg.API),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), watchers: map[chan<- struct{}]struct{}{},
+		Config: cfg, wake: make(chan struct{}, 1), stopped: make(chan struct{}), watchers: map[chan<- struct{}]struct{}{},
 	}
 }
 
@@ -103,9 +105,17 @@ func (r *Refresher) Current() credential.Credential {
 	return r.current
 }
 
+// use returns the current credential and remembers that somebody wants it.
+func (r *Refresher) use(now time.Time) credential.Credential {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.askedAt = now
+	return r.current
+}
+
 // Get returns a credential that is alive: from memory, or else once there is one.
 func (r *Refresher) Get(ctx context.Context) (credential.Credential, error) {
-	if c := r.Current(); c.Alive(time.Now()) {
+	if c := r.use(time.Now()); c.Alive(time.Now()) {
 		return c, nil
 	}
 	return r.await(ctx, need{cause: missing})
@@ -123,7 +133,7 @@ func (r *Refresher) Refresh(ctx context.Context, rejected credential.Rejected) (
 			"rejected_generation or rejected_value: one is required; name the token that WeChat rejected")
 	}
 	// Only a generation can be compared with what may be a stale memory; a value has to wait for a re-read.
-	if c := r.Current(); rejected.Generation > 0 && c.Generation > rejected.Generation && c.Alive(time.Now()) {
+	if c := r.use(time.Now()); rejected.Generation > 0 && c.Generation > rejected.Generation && c.Alive(time.Now()) {
 		return c, nil
 	}
 	return r.await(ctx, need{cause: passive, rejected: rejected})
@@ -140,7 +150,7 @@ func (r *Refresher) await(ctx context.Context, n need) (credential.Credential, e
 	case err := <-a.reply:
 		return r.Current(), err
 	case <-ctx.Done():
-		return credential.Credential{}, fault.Wrap(fault.Deadline, ctx.Err(), "no token of %s could be had in the time of the call", r.Key.AppID)
+		return credential.Credential{}, fault.Wrap(fault.Deadline, ctx.Err(), "no %s of %s could be had in the time of the call", r.Key.Kind, r.Key.AppID)
 	case <-r.stopped:
 		return credential.Credential{}, fault.New(fault.Unavailable, "token-center is stopping; try another replica")
 	}
@@ -229,8 +239,8 @@ func (r *Refresher) nextRound(now time.Time) time.Duration {
 		return 0
 	}
 	next := rereadInterval
-	if !credential.Due(now, r.current, r.window) {
-		next = min(next, credential.NextRenewal(r.current, r.window).Sub(now))
+	if !credential.Due(now, r.current, r.Spec.Window) {
+		next = min(next, credential.NextRenewal(r.current, r.Spec.Window).Sub(now))
 	} else if now.Before(r.pausedTo) {
 		next = min(next, r.pausedTo.Sub(now))
 	}
@@ -256,11 +266,29 @@ func (r *Refresher) round(ctx context.Context) {
 		}
 		a.reply <- presentable(err)
 	}
-	now := time.Now()
+	r.report(time.Now())
+}
+
+// report tells health and metrics how the credential is. One that nobody asks for is no trouble.
+func (r *Refresher) report(now time.Time) {
 	r.mu.Lock()
-	emergency := emergency(r.current, r.problem, now)
-	r.mu.Unlock()
-	r.Health.Report(emergency)
+	defer r.mu.Unlock()
+	if !r.wanted(now) {
+		r.problem = nil
+		if !r.current.Alive(now) {
+			r.Metrics.expiry.DeleteLabelValues(r.Key.AppID, string(r.Key.Kind))
+		}
+	}
+	r.Health.Report(emergency(r.current, r.problem, now, r.wanted(now)))
+}
+
+// wanted reports whether the credential is to be kept fresh: kinds that are fetched on demand are, while
+// callers ask for them and while somebody watches what is there. The caller holds mu.
+func (r *Refresher) wanted(now time.Time) bool {
+	if r.Spec.Idle == 0 || (len(r.watchers) > 0 && r.current.Alive(now)) {
+		return true
+	}
+	return !r.askedAt.IsZero() && now.Sub(r.askedAt) < r.Spec.Idle
 }
 
 // presentable makes any error one that may cross the wire as "try again": what is not a fault here
@@ -291,7 +319,7 @@ func (r *Refresher) answerMet(asks []ask) []ask {
 	current, now := r.Current(), time.Now()
 	var unmet []ask
 	for _, a := range asks {
-		if a.need.metBy(current, now, r.window) {
+		if a.need.metBy(current, now, r.Spec.Window) {
 			a.reply <- nil
 			continue
 		}
@@ -305,11 +333,14 @@ func (r *Refresher) mostUrgent(unmet []ask) (need, bool) {
 	if len(unmet) > 0 {
 		return unmet[0].need, true
 	}
-	current, now := r.Current(), time.Now()
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
-	case !current.Alive(now):
+	case !r.wanted(now):
+	case !r.current.Alive(now):
 		return need{cause: missing}, true
-	case credential.Due(now, current, r.window):
+	case credential.Due(now, r.current, r.Spec.Window):
 		return need{cause: active}, true
 	}
 	return need{}, false
@@ -337,6 +368,7 @@ func (e refusal) Unwrap() error { return e.error }
 func (r *Refresher) note(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	known := r.problem
 	r.problem = err
 	var refused refusal
 	switch {
@@ -346,6 +378,8 @@ func (r *Refresher) note(err error) {
 	case errors.As(err, &refused):
 		r.failures++
 		r.pausedTo = time.Now().Add(pauseAfter(r.failures, err, rand.Float64())) //nolint:gosec // jitter is no secret.
+	case known != nil && known.Error() == err.Error():
+		return // tried again every few seconds, as long as a ticket has not arrived or Redis is down.
 	}
 	r.Log.Warn("the token was not renewed", "error", err, "failures", r.failures,
 		"pause", max(0, time.Until(r.pausedTo)).Round(time.Millisecond).String(),

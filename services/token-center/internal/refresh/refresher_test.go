@@ -11,15 +11,15 @@ import (
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
-	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 )
 
 func TestADayOfTwoReplicasAlwaysHasAValidTokenAndFewFetches(t *testing.T) {
 	t.Parallel()
-	for _, api := range []credential.API{credential.Stable, credential.Classic} {
-		t.Run(string(api), func(t *testing.T) {
+	for _, spec := range []kind.Spec{kind.Stable(), kind.Classic()} {
+		t.Run(spec.Source, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, api, func(t *testing.T, w *world) {
+			inWorld(t, spec, func(t *testing.T, w *world) {
 				replicas := []*replica{w.start(t), w.start(t)}
 				for minute := range 24 * 60 {
 					for i, r := range replicas {
@@ -40,7 +40,7 @@ func TestADayOfTwoReplicasAlwaysHasAValidTokenAndFewFetches(t *testing.T) {
 
 func TestManyCallersOfAnEmptyStoreShareOneFetch(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		w.wechat.latency = 2 * time.Second
 		replicas := []*replica{w.start(t), w.start(t)}
 		var wg sync.WaitGroup
@@ -56,10 +56,10 @@ func TestManyCallersOfAnEmptyStoreShareOneFetch(t *testing.T) {
 
 func TestReportsOfARejectedTokenShareOneFetch(t *testing.T) {
 	t.Parallel()
-	for _, api := range []credential.API{credential.Stable, credential.Classic} {
-		t.Run(string(api), func(t *testing.T) {
+	for _, spec := range []kind.Spec{kind.Stable(), kind.Classic()} {
+		t.Run(spec.Source, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, api, func(t *testing.T, w *world) {
+			inWorld(t, spec, func(t *testing.T, w *world) {
 				replicas := []*replica{w.start(t), w.start(t)}
 				old := mustGet(t, replicas[0])
 				mustGet(t, replicas[1])
@@ -96,7 +96,7 @@ func TestReportsOfARejectedTokenShareOneFetch(t *testing.T) {
 
 func TestALateReportOfAnOlderTokenCostsNothing(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		old := mustGet(t, r)
 		w.wechat.rotate()
@@ -120,7 +120,7 @@ func TestALateReportOfAnOlderTokenCostsNothing(t *testing.T) {
 
 func TestForceIsTheLastRemedyAndWithinItsAllowance(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		c := mustGet(t, r)
 		// The platform goes on returning the token that was rejected.
@@ -153,7 +153,7 @@ func TestForceIsTheLastRemedyAndWithinItsAllowance(t *testing.T) {
 
 func TestAStormOfReportsIsHeldBack(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		mustGet(t, r)
 		for range 600 { // a caller that reports whatever it gets, ten times a second.
@@ -168,7 +168,7 @@ func TestAStormOfReportsIsHeldBack(t *testing.T) {
 
 func TestAFailedEarlyRenewalKeepsTheTokenAndTellsHealthOnlyNearExpiry(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		c := mustGet(t, r)
 		w.wechat.fail(1<<30, errBusy)
@@ -207,7 +207,7 @@ func TestAFailedEarlyRenewalKeepsTheTokenAndTellsHealthOnlyNearExpiry(t *testing
 
 func TestACodeThatNoRefreshCuresIsNotTriedAgainSoon(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		w.wechat.fail(1<<30, fault.New(fault.Precondition, "errcode 40125; reset the AppSecret"))
 		r := w.start(t)
 		for range 60 * 60 {
@@ -224,14 +224,14 @@ func TestACodeThatNoRefreshCuresIsNotTriedAgainSoon(t *testing.T) {
 
 func TestADayWithoutNetworkDoesNotUseUpTheAllowance(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		w.wechat.fail(1<<30, fault.Wrap(fault.Unavailable, credential.ErrNotSent, "no route to host"))
 		replicas := []*replica{w.start(t), w.start(t)}
 		time.Sleep(24 * time.Hour)
 		tried, _ := w.wechat.counts()
 		w.wechat.fail(0, nil)
 		time.Sleep(31 * time.Second)
-		if limit := refresh.LimitsFor(credential.Classic).Fetch.PerDay; tried <= limit {
+		if limit := kind.Classic().Limits.Fetch.PerDay; tried <= limit {
 			t.Fatalf("tried %d times only, the allowance is %d", tried, limit)
 		}
 		if !w.wechat.accepts(mustGet(t, replicas[0])) {
@@ -242,7 +242,7 @@ func TestADayWithoutNetworkDoesNotUseUpTheAllowance(t *testing.T) {
 
 func TestTheNextAttemptIsSharedByAllWhoWait(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		w.wechat.fail(1, errBusy)
 		w.wechat.latency = time.Second
 		r := w.start(t)
@@ -264,7 +264,7 @@ func TestTheNextAttemptIsSharedByAllWhoWait(t *testing.T) {
 
 func TestASlowPlatformDoesNotMakeReplicasOvertakeEachOther(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		w.wechat.latency = 10 * time.Second // longer than the lease: it is renewed meanwhile.
 		replicas := []*replica{w.start(t), w.start(t)}
 		var wg sync.WaitGroup
@@ -282,7 +282,7 @@ const leaseName = "wx:{wx1}:token:access_token:lease"
 
 func TestALostLeaseCancelsTheWorkAndIsCounted(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		w.wechat.latency = 10 * time.Second
 		w.wechat.onIssue = sync.OnceFunc(func() { w.leases.Break(leaseName) })
 		r := w.start(t)
@@ -303,7 +303,7 @@ func TestALostLeaseCancelsTheWorkAndIsCounted(t *testing.T) {
 // first one's answer comes in.
 func TestAStaleWriteIsRefused(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		newer := credential.Credential{
 			Key: testKey, Value: config.NewSecret("the other replica's"), Generation: 1 << 40,
 			ObtainedAt: credential.Instant(time.Now()), ExpiresAt: credential.Instant(time.Now().Add(life)),
@@ -330,7 +330,7 @@ func TestAStaleWriteIsRefused(t *testing.T) {
 
 func TestALostAnswerOfAClassicCallIsPlannedFor(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		old := mustGet(t, r)
 		w.wechat.set(func(p *wechat) { p.loseNext = 3 })
@@ -349,7 +349,7 @@ func TestALostAnswerOfAClassicCallIsPlannedFor(t *testing.T) {
 
 func TestACertainFailureOfAClassicCallRestoresTheTrust(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		old := mustGet(t, r)
 		w.wechat.fail(1, errBusy)
@@ -366,20 +366,20 @@ func TestACertainFailureOfAClassicCallRestoresTheTrust(t *testing.T) {
 // the old token for longer than WeChat does.
 func TestACrashBetweenFetchAndSave(t *testing.T) {
 	t.Parallel()
-	for _, api := range []credential.API{credential.Stable, credential.Classic} {
-		t.Run(string(api), func(t *testing.T) {
+	for _, spec := range []kind.Spec{kind.Stable(), kind.Classic()} {
+		t.Run(spec.Source, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, api, func(t *testing.T, w *world) {
+			inWorld(t, spec, func(t *testing.T, w *world) {
 				first := w.start(t)
 				old := mustGet(t, first)
 				first.stop()
 				// What a dying process leaves behind: the doubt is stored, the token fetched, nothing saved.
-				if api == credential.Classic {
+				if spec.Overlap > 0 {
 					if err := w.store.Save(t.Context(), old.Amended(credential.Instant(time.Now().Add(credential.Overlap)))); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if _, err := w.wechat.Issue(t.Context(), false); err != nil {
+				if _, err := w.wechat.Issue(t.Context(), credential.Request{}); err != nil {
 					t.Fatal(err)
 				}
 				second := w.start(t)
@@ -396,7 +396,7 @@ func TestACrashBetweenFetchAndSave(t *testing.T) {
 
 func TestATokenThatCouldNotBeSavedIsUsedAndWrittenBack(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		w.store.set(false, 1)
 		r := w.start(t)
 		c := mustGet(t, r)
@@ -412,7 +412,7 @@ func TestATokenThatCouldNotBeSavedIsUsedAndWrittenBack(t *testing.T) {
 
 func TestAStoreThatIsDownCausesNoFetchAndItsLossNeither(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		c := mustGet(t, r)
 		w.store.set(true, 0)
@@ -438,7 +438,7 @@ func TestAStoreThatIsDownCausesNoFetchAndItsLossNeither(t *testing.T) {
 
 func TestGenerationsGrowEvenWhenEverybodyForgets(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		first := w.start(t)
 		old := mustGet(t, first)
 		first.stop()
@@ -452,7 +452,7 @@ func TestGenerationsGrowEvenWhenEverybodyForgets(t *testing.T) {
 
 func TestTheOtherReplicaServesTheNewestFromMemorySoon(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		a, b := w.start(t), w.start(t)
 		old := mustGet(t, a)
 		mustGet(t, b)
@@ -475,7 +475,7 @@ func TestTheOtherReplicaServesTheNewestFromMemorySoon(t *testing.T) {
 
 func TestAProblemEndsWhenAnotherReplicaSucceeds(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		w.wechat.fail(1, fault.New(fault.Precondition, "the address is not on the allow-list"))
 		unlucky := w.start(t)
 		time.Sleep(time.Second)
@@ -495,7 +495,7 @@ func TestAProblemEndsWhenAnotherReplicaSucceeds(t *testing.T) {
 
 func TestALostNotificationIsMadeUpFor(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Stable, func(t *testing.T, w *world) {
+	inWorld(t, kind.Stable(), func(t *testing.T, w *world) {
 		r := w.start(t)
 		c := mustGet(t, r)
 		c.Generation += 1000
@@ -513,7 +513,7 @@ func TestALostNotificationIsMadeUpFor(t *testing.T) {
 
 func TestAStopFinishesTheFetchInFlightAndSavesIt(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		w.wechat.latency = 3 * time.Second
 		r := w.start(t)
 		time.Sleep(time.Second)
@@ -529,7 +529,7 @@ func TestAStopFinishesTheFetchInFlightAndSavesIt(t *testing.T) {
 
 func TestACallerThatLeavesDoesNotCancelTheFetch(t *testing.T) {
 	t.Parallel()
-	inWorld(t, credential.Classic, func(t *testing.T, w *world) {
+	inWorld(t, kind.Classic(), func(t *testing.T, w *world) {
 		w.wechat.latency = 3 * time.Second
 		r := w.start(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

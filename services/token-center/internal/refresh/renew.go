@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
@@ -72,7 +73,7 @@ func (r *Refresher) renew(ctx context.Context, n need) error {
 		if err := r.reload(ctx); err != nil {
 			return err
 		}
-		if n.metBy(r.Current(), time.Now(), r.window) {
+		if n.metBy(r.Current(), time.Now(), r.Spec.Window) {
 			return nil
 		}
 	}
@@ -82,14 +83,14 @@ func (r *Refresher) renew(ctx context.Context, n need) error {
 func (r *Refresher) lead(ctx context.Context, n need) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTimeout)
 	defer cancel()
-	leader := r.Metrics.leader.WithLabelValues(r.Key.AppID)
+	leader := r.Metrics.leader.WithLabelValues(r.Key.AppID, string(r.Key.Kind))
 	err := r.Lease.Do(ctx, leaseName(r.Key), func(ctx context.Context) error {
 		leader.Set(1)
 		defer leader.Set(0)
 		return r.work(ctx, n)
 	})
 	if errors.Is(err, lease.ErrLost) {
-		r.Metrics.leaseLosses.WithLabelValues(r.Key.AppID).Inc()
+		r.Metrics.leaseLosses.WithLabelValues(r.Key.AppID, string(r.Key.Kind)).Inc()
 	}
 	return err
 }
@@ -105,8 +106,11 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 		return err
 	}
 	before, now := r.Current(), time.Now()
-	if n.metBy(before, now, r.window) {
+	if n.metBy(before, now, r.Spec.Window) {
 		return nil
+	}
+	if err := r.parentReady(ctx); err != nil {
+		return err
 	}
 	if err := r.spend(ctx, n.cause, now); err != nil {
 		return err
@@ -133,11 +137,11 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 // spend takes the allowances of a fetch.
 func (r *Refresher) spend(ctx context.Context, c cause, now time.Time) error {
 	if c == passive {
-		if err := r.take(ctx, r.limits.Passive, now); err != nil {
+		if err := r.take(ctx, r.Spec.Limits.Passive, now); err != nil {
 			return err
 		}
 	}
-	return r.take(ctx, r.limits.Fetch, now)
+	return r.take(ctx, r.Spec.Limits.Fetch, now)
 }
 
 func (r *Refresher) take(ctx context.Context, limit spend.Limit, now time.Time) error {
@@ -146,17 +150,17 @@ func (r *Refresher) take(ctx context.Context, limit spend.Limit, now time.Time) 
 	case err != nil:
 		return err
 	case wait > 0:
-		return fault.New(fault.Throttled, "the allowance %q of %s is used up (%d in %v, %d a day); find out who voids or reports its tokens",
-			limit.Name, r.Key.AppID, limit.Burst, limit.Span, limit.PerDay).WithRetryAfter(wait)
+		return fault.New(fault.Throttled, "the allowance %q of the %s of %s is used up (%d in %v, %d a day); find out who voids or reports it",
+			limit.Name, r.Key.Kind, r.Key.AppID, limit.Burst, limit.Span, limit.PerDay).WithRetryAfter(wait)
 	}
 	return nil
 }
 
-// doubt shortens the trust in the token before a classic call replaces it: should the answer be lost,
-// or this process die before it has saved the new one, everybody knows that the old one is dying.
+// doubt shortens the trust in the value before a call that ends it: should the answer be lost, or this
+// process die before it has saved the new one, everybody knows that the old one is dying.
 func (r *Refresher) doubt(ctx context.Context, before credential.Credential, now time.Time) error {
-	end := credential.Instant(now.Add(credential.Overlap - doubtMargin))
-	if r.API != credential.Classic || !before.Alive(now) || before.ExpiresAt.Before(end) {
+	end := credential.Instant(now.Add(r.Spec.Overlap - doubtMargin))
+	if r.Spec.Overlap == 0 || !before.Alive(now) || before.ExpiresAt.Before(end) {
 		return nil
 	}
 	doubted := before.Amended(end)
@@ -188,34 +192,61 @@ func (r *Refresher) settle(ctx context.Context, c cause, before credential.Crede
 }
 
 func (r *Refresher) giveBack(ctx context.Context, c cause, taken time.Time) error {
-	err := r.Ledger.GiveBack(ctx, r.Key, r.limits.Fetch, taken)
+	err := r.Ledger.GiveBack(ctx, r.Key, r.Spec.Limits.Fetch, taken)
 	if c == passive {
-		err = errors.Join(err, r.Ledger.GiveBack(ctx, r.Key, r.limits.Passive, taken))
+		err = errors.Join(err, r.Ledger.GiveBack(ctx, r.Key, r.Spec.Limits.Passive, taken))
 	}
 	return err
 }
 
-// fetch asks WeChat, with force only where that is the one remedy left: the stable interface returned
-// the very token that was rejected.
+// parentReady returns why there is nothing that a request could carry. WeChat is not to blame for that,
+// and nothing is spent: the parent's own keeper leaves WeChat alone for as long as it must be.
+func (r *Refresher) parentReady(ctx context.Context) error {
+	if r.Parent == nil {
+		return nil
+	}
+	_, err := r.Parent.Get(ctx)
+	return err
+}
+
+// fetch asks WeChat, with force only where that is the one remedy left: it returned the very value that
+// was rejected.
 func (r *Refresher) fetch(ctx context.Context, n need, before credential.Credential) (fresh credential.Credential, forced bool, err error) {
 	fresh, err = r.issue(ctx, false)
-	if err != nil || r.API != credential.Stable || n.cause != passive || fresh.Value != before.Value {
+	if err != nil || n.cause != passive || fresh.Value != before.Value {
 		return fresh, false, err
 	}
-	if err := r.take(ctx, r.limits.Forced, time.Now()); err != nil {
+	if !r.Spec.Forceable {
+		return credential.Credential{}, false, r.returnedAgain()
+	}
+	if err := r.take(ctx, r.Spec.Limits.Forced, time.Now()); err != nil {
 		return credential.Credential{}, false, err
 	}
 	fresh, err = r.issue(ctx, true)
 	if err == nil && fresh.Value == before.Value {
-		err = refusal{fault.New(fault.Unavailable, "WeChat rejects the token of %s and yet returns it again, even when forced", r.Key.AppID)}
+		err = r.returnedAgain()
 	}
 	return fresh, true, err
 }
 
-// issue makes one request. The life of what it gets counts from before the request, to be safe.
+func (r *Refresher) returnedAgain() error {
+	return refusal{fault.New(fault.Unavailable, "the %s of %s was reported as rejected, and yet WeChat returns it again", r.Key.Kind, r.Key.AppID)}
+}
+
+// issue makes a request, with the parent where there is one.
 func (r *Refresher) issue(ctx context.Context, force bool) (credential.Credential, error) {
+	if r.Parent == nil {
+		return r.request(ctx, credential.Request{Force: force})
+	}
+	return Carrying(ctx, r.Parent, func(ctx context.Context, parent config.Secret) (credential.Credential, error) {
+		return r.request(ctx, credential.Request{Force: force, Parent: parent})
+	})
+}
+
+// request makes one request. The life of what it gets counts from before the request, to be safe.
+func (r *Refresher) request(ctx context.Context, req credential.Request) (credential.Credential, error) {
 	begun := credential.Instant(time.Now())
-	issued, err := r.Issuer.Issue(ctx, force)
+	issued, err := r.Issuer.Issue(ctx, req)
 	r.Metrics.duration.WithLabelValues(string(r.Key.Kind)).Observe(time.Since(begun).Seconds())
 	if err != nil {
 		return credential.Credential{}, refusal{err}
@@ -239,22 +270,22 @@ func (r *Refresher) keep(ctx context.Context, n need, before, fresh credential.C
 	r.adopt(fresh)
 	r.Metrics.refreshes.WithLabelValues(r.Key.AppID, string(r.Key.Kind), outcome).Inc()
 	r.Log.InfoContext(ctx, "token "+outcome, "audit", true, "cause", n.cause, "reason", n.reason(before, fresh.ObtainedAt),
-		"replaced_generation", before.Generation, "api", r.API, "generation", fresh.Generation,
+		"replaced_generation", before.Generation, "source", r.Spec.Source, "generation", fresh.Generation,
 		"life", fresh.ExpiresAt.Sub(fresh.ObtainedAt).String(), "forced", forced)
 	if err != nil {
 		r.Log.WarnContext(ctx, "the token could not be saved; it will be written back", "error", err)
 	}
-	if n.cause == passive && foreign(before, fresh, forced) {
+	if n.cause == passive && r.Spec.Owned() && foreign(before, fresh, forced) {
 		r.blameForeigner(before)
 	}
 	return nil
 }
 
 // yield gives up a token because another replica, to which the lease had passed, has saved a newer
-// generation. With the classic interface our call may have come after the other's, and its token may
-// be dying: it is renewed within the overlap.
+// generation. Where a call ends the previous value, ours may have come after the other's, and its token
+// may be dying: it is renewed within the overlap.
 func (r *Refresher) yield(ctx context.Context, late credential.Credential) error {
-	r.Metrics.staleWrites.WithLabelValues(r.Key.AppID).Inc()
+	r.Metrics.staleWrites.WithLabelValues(r.Key.AppID, string(r.Key.Kind)).Inc()
 	r.Metrics.refreshes.WithLabelValues(r.Key.AppID, string(r.Key.Kind), outcomeStale).Inc()
 	r.Log.WarnContext(ctx, "another replica was faster; the token was thrown away", "generation", late.Generation)
 	if err := r.reload(ctx); err != nil {

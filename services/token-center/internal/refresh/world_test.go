@@ -15,6 +15,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/spend"
@@ -36,7 +37,7 @@ var (
 
 // wechat is WeChat's token interface, with a token's whole life.
 type wechat struct {
-	api credential.API
+	spec kind.Spec
 
 	mu      sync.Mutex
 	fetches int
@@ -55,10 +56,10 @@ type wechat struct {
 	onIssue func()
 }
 
-func (w *wechat) Issue(ctx context.Context, force bool) (credential.Issued, error) {
+func (w *wechat) Issue(ctx context.Context, req credential.Request) (credential.Issued, error) {
 	w.mu.Lock()
 	w.fetches++
-	if force {
+	if req.Force {
 		w.forced++
 	}
 	latency, hook := w.latency, w.onIssue
@@ -79,9 +80,9 @@ func (w *wechat) Issue(ctx context.Context, force bool) (credential.Issued, erro
 	}
 	now := time.Now()
 	switch {
-	case w.api == credential.Classic:
+	case w.spec.Overlap > 0:
 		w.renew(now, credential.Overlap)
-	case force:
+	case req.Force:
 		w.renew(now, 0)
 	case now.After(w.currentEnd.Add(-credential.Overlap)):
 		w.renew(now, w.currentEnd.Sub(now))
@@ -211,11 +212,11 @@ type world struct {
 }
 
 // inWorld runs a test in a bubble of virtual time.
-func inWorld(t *testing.T, api credential.API, run func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, spec kind.Spec, run func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		run(t, &world{
-			wechat: &wechat{api: api, ends: map[string]time.Time{}}, store: &flakyStore{Memory: store.NewMemory()},
+			wechat: &wechat{spec: spec, ends: map[string]time.Time{}}, store: &flakyStore{Memory: store.NewMemory()},
 			leases: lease.NewMemory(leaseTTL), ledger: spend.NewMemory(),
 		})
 	})
@@ -233,7 +234,7 @@ func (w *world) start(t *testing.T) *replica {
 	t.Helper()
 	tel := telemetry.Discard()
 	r := refresh.New(refresh.Config{
-		Key: testKey, API: w.wechat.api, Issuer: w.wechat, Store: w.store, Lease: w.leases, Ledger: w.ledger,
+		Key: testKey, Spec: w.wechat.spec, Issuer: w.wechat, Store: w.store, Lease: w.leases, Ledger: w.ledger,
 		Metrics: refresh.NewMetrics(tel.Metrics), Health: tel.Health.Component("token"), Log: tel.Log,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -3,6 +3,8 @@ package server
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,13 +20,14 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 )
 
-// Account is an account as it is shown, and who keeps its token.
+// Account is an account as it is shown, and who keeps its credentials.
 type Account struct {
-	AppID       string
-	OriginalID  string
-	Kind        string
-	API         credential.API
-	AccessToken *refresh.Refresher
+	AppID      string
+	OriginalID string
+	Kind       string
+	// TokenAPI names where its access tokens come from, such as stable.
+	TokenAPI    string
+	Credentials map[credential.Kind]*refresh.Refresher
 }
 
 // Server implements TokenService.
@@ -45,11 +48,68 @@ func New(accounts []Account) *Server {
 // wait for streams that never end.
 func (s *Server) Drain() { s.drain.Do(func() { close(s.draining) }) }
 
-// find returns the account meant by appID; an empty one means the only account.
-func (s *Server) find(appID string, kind tokenv1.TokenKind) (Account, error) {
-	if err := checkKind(kind); err != nil {
-		return Account{}, err
+// wireKind is a kind and what the wire calls it.
+type wireKind struct {
+	wire tokenv1.TokenKind
+	kind credential.Kind
+}
+
+// kinds are the credentials as they are called on the wire, in the order in which they are listed.
+var kinds = []wireKind{
+	{tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN, credential.AccessToken},
+	{tokenv1.TokenKind_TOKEN_KIND_WORK_ACCESS_TOKEN, credential.WorkAccessToken},
+	{tokenv1.TokenKind_TOKEN_KIND_COMPONENT_ACCESS_TOKEN, credential.ComponentAccessToken},
+	{tokenv1.TokenKind_TOKEN_KIND_JSAPI_TICKET, credential.JSAPITicket},
+	{tokenv1.TokenKind_TOKEN_KIND_WX_CARD_TICKET, credential.CardTicket},
+}
+
+// wireName is the name of a kind without its prefix.
+func wireName(kind tokenv1.TokenKind) string { return strings.TrimPrefix(kind.String(), "TOKEN_KIND_") }
+
+// kindOf returns the kind that a request means.
+func kindOf(wire tokenv1.TokenKind) (credential.Kind, error) {
+	if wire == tokenv1.TokenKind_TOKEN_KIND_UNSPECIFIED {
+		return credential.AccessToken, nil
 	}
+	known := make([]string, 0, len(kinds))
+	for _, k := range kinds {
+		if k.wire == wire {
+			return k.kind, nil
+		}
+		known = append(known, wireName(k.wire))
+	}
+	return "", fault.New(fault.Invalid, "kind: %v is not known here; use one of %s", wire, strings.Join(known, ", "))
+}
+
+// keeper returns who keeps a credential.
+func (s *Server) keeper(appID string, wire tokenv1.TokenKind) (*refresh.Refresher, error) {
+	kind, err := kindOf(wire)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.find(appID)
+	if err != nil {
+		return nil, err
+	}
+	return a.keeper(kind)
+}
+
+func (a Account) keeper(kind credential.Kind) (*refresh.Refresher, error) {
+	if keeper, ok := a.Credentials[kind]; ok {
+		return keeper, nil
+	}
+	var has []string
+	for _, k := range kinds {
+		if _, ok := a.Credentials[k.kind]; ok {
+			has = append(has, wireName(k.wire))
+		}
+	}
+	return nil, fault.New(fault.Invalid, "kind: %s, an account of the kind %s, has no %s; use one of %s",
+		a.AppID, a.Kind, kind, strings.Join(has, ", "))
+}
+
+// find returns the account meant by appID; an empty one means the only account.
+func (s *Server) find(appID string) (Account, error) {
 	if appID == "" && len(s.accounts) == 1 {
 		return s.accounts[0], nil
 	}
@@ -64,21 +124,13 @@ func (s *Server) find(appID string, kind tokenv1.TokenKind) (Account, error) {
 	return Account{}, fault.New(fault.NotFound, "app_id: %q is not in the accounts file (WX_ACCOUNTS_FILE)", appID)
 }
 
-func checkKind(kind tokenv1.TokenKind) error {
-	switch kind {
-	case tokenv1.TokenKind_TOKEN_KIND_UNSPECIFIED, tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN:
-		return nil
-	}
-	return fault.New(fault.Invalid, "kind: %v is not known here; ACCESS_TOKEN is", kind)
-}
-
 // GetToken implements TokenService.
 func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
-	a, err := s.find(req.GetAppId(), req.GetKind())
+	keeper, err := s.keeper(req.GetAppId(), req.GetKind())
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.AccessToken.Get(ctx)
+	c, err := keeper.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +139,7 @@ func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*t
 
 // RefreshToken implements TokenService.
 func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequest) (*tokenv1.RefreshTokenResponse, error) {
-	a, err := s.find(req.GetAppId(), req.GetKind())
+	keeper, err := s.keeper(req.GetAppId(), req.GetKind())
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +149,7 @@ func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequ
 	if value := req.GetRejectedValue(); value != "" {
 		rejected.Value = config.NewSecret(value)
 	}
-	c, err := a.AccessToken.Refresh(ctx, rejected)
+	c, err := keeper.Refresh(ctx, rejected)
 	if err != nil {
 		return nil, err
 	}
@@ -107,26 +159,26 @@ func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequ
 // WatchToken implements TokenService. One slot per watcher says that something changed; what is sent
 // is the newest at the time of sending.
 func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
-	accounts, err := s.watched(req)
+	keepers, err := s.watched(req)
 	if err != nil {
 		return err
 	}
 	dirty := make(chan struct{}, 1)
-	for _, a := range accounts {
-		stop := a.AccessToken.Watch(dirty)
+	for _, keeper := range keepers {
+		stop := keeper.Watch(dirty)
 		defer stop()
 	}
-	sent := make(map[string]credential.Credential, len(accounts))
+	sent := make([]credential.Credential, len(keepers))
 	for {
-		for _, a := range accounts {
-			c, now := a.AccessToken.Current(), time.Now()
-			if c == sent[a.AppID] || !c.Alive(now) {
+		for i, keeper := range keepers {
+			c, now := keeper.Current(), time.Now()
+			if c == sent[i] || !c.Alive(now) {
 				continue
 			}
 			if err := stream.Send(&tokenv1.WatchTokenResponse{Token: present(c, now)}); err != nil {
 				return err
 			}
-			sent[a.AppID] = c
+			sent[i] = c
 		}
 		select {
 		case <-dirty:
@@ -138,49 +190,63 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 	}
 }
 
-func (s *Server) watched(req *tokenv1.WatchTokenRequest) ([]Account, error) {
-	if err := checkKind(req.GetKind()); err != nil {
+// watched returns the keepers that a request names; without names those of every account that has the kind.
+func (s *Server) watched(req *tokenv1.WatchTokenRequest) ([]*refresh.Refresher, error) {
+	kind, err := kindOf(req.GetKind())
+	if err != nil {
 		return nil, err
 	}
+	var keepers []*refresh.Refresher
 	if len(req.GetAppIds()) == 0 {
-		return s.accounts, nil
+		for _, a := range s.accounts {
+			if keeper, ok := a.Credentials[kind]; ok {
+				keepers = append(keepers, keeper)
+			}
+		}
+		return keepers, nil
 	}
-	accounts := make([]Account, 0, len(req.GetAppIds()))
 	for _, appID := range req.GetAppIds() {
-		a, err := s.find(appID, req.GetKind())
+		keeper, err := s.keeper(appID, req.GetKind())
 		if err != nil {
 			return nil, err
 		}
-		accounts = append(accounts, a)
+		keepers = append(keepers, keeper)
 	}
-	return accounts, nil
+	return keepers, nil
 }
 
 // ListAccounts implements TokenService.
 func (s *Server) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
 	resp := &tokenv1.ListAccountsResponse{}
 	for _, a := range s.accounts {
-		status := a.AccessToken.Status()
-		token := &tokenv1.TokenStatus{
-			Kind:       tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN,
-			Generation: uint64(status.Credential.Generation),
-			Problem:    status.Problem,
+		shown := &tokenv1.Account{AppId: a.AppID, OriginalId: a.OriginalID, Kind: a.Kind, TokenApi: a.TokenAPI}
+		for _, k := range kinds {
+			if keeper, ok := a.Credentials[k.kind]; ok {
+				shown.Tokens = append(shown.Tokens, presentStatus(k.wire, keeper.Status()))
+			}
 		}
-		if status.Credential.Exists() {
-			token.ExpireTime = timestamppb.New(status.Credential.ExpiresAt)
-		}
-		resp.Accounts = append(resp.Accounts, &tokenv1.Account{
-			AppId: a.AppID, OriginalId: a.OriginalID, Kind: a.Kind, TokenApi: string(a.API),
-			Tokens: []*tokenv1.TokenStatus{token},
-		})
+		resp.Accounts = append(resp.Accounts, shown)
 	}
 	return resp, nil
 }
 
+func presentStatus(wire tokenv1.TokenKind, status refresh.Status) *tokenv1.TokenStatus {
+	token := &tokenv1.TokenStatus{
+		Kind:       wire,
+		Generation: uint64(status.Credential.Generation),
+		Problem:    status.Problem,
+	}
+	if status.Credential.Exists() {
+		token.ExpireTime = timestamppb.New(status.Credential.ExpiresAt)
+	}
+	return token
+}
+
 // present gives the true remaining life, at the moment of answering.
 func present(c credential.Credential, now time.Time) *tokenv1.Token {
+	i := slices.IndexFunc(kinds, func(k wireKind) bool { return k.kind == c.Kind })
 	return &tokenv1.Token{
-		AppId: c.AppID, Kind: tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN, Value: c.Value.Reveal(),
+		AppId: c.AppID, Kind: kinds[i].wire, Value: c.Value.Reveal(),
 		Generation: uint64(c.Generation),
 		ExpireTime: timestamppb.New(c.ExpiresAt), ExpiresIn: durationpb.New(c.Left(now)),
 	}

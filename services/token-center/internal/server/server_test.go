@@ -21,6 +21,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
+	"github.com/wxstack/wxstack/services/token-center/internal/kind"
 	"github.com/wxstack/wxstack/services/token-center/internal/lease"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/server"
@@ -35,7 +36,7 @@ const life = 7200 * time.Second
 // serial issues secret-1, secret-2 and so on.
 type serial struct{ n int }
 
-func (s *serial) Issue(context.Context, bool) (credential.Issued, error) {
+func (s *serial) Issue(context.Context, credential.Request) (credential.Issued, error) {
 	s.n++
 	return credential.Issued{Value: config.NewSecret(fmt.Sprintf("secret-%d", s.n)), Life: life}, nil
 }
@@ -58,12 +59,13 @@ func open(t *testing.T, accounts int) *house {
 	for i := range accounts {
 		key := credential.Key{AppID: fmt.Sprintf("wx%d", i+1), Kind: credential.AccessToken}
 		keeper := refresh.New(refresh.Config{
-			Key: key, API: credential.Classic, Issuer: &serial{}, Store: h.store,
+			Key: key, Spec: kind.Classic(), Issuer: &serial{}, Store: h.store,
 			Lease: lease.NewMemory(time.Minute), Ledger: spend.NewMemory(), Metrics: refresh.NewMetrics(tel.Metrics),
 			Health: tel.Health.Component(key.AppID), Log: tel.Log,
 		})
 		shown = append(shown, server.Account{
-			AppID: key.AppID, OriginalID: "gh_" + key.AppID, Kind: "service", API: credential.Classic, AccessToken: keeper,
+			AppID: key.AppID, OriginalID: "gh_" + key.AppID, Kind: "service", TokenAPI: "classic",
+			Credentials: map[credential.Kind]*refresh.Refresher{credential.AccessToken: keeper},
 		})
 		wg.Go(func() { _ = keeper.Run(ctx) })
 		wg.Go(func() { _ = h.store.Watch(ctx, []credential.Key{key}, func(credential.Key) { keeper.Notify() }) })
@@ -143,7 +145,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 		}
 		_, empty := h.GetToken(t.Context(), &tokenv1.GetTokenRequest{})
 		_, unknown := h.GetToken(t.Context(), &tokenv1.GetTokenRequest{AppId: "wx9"})
-		_, kind := h.GetToken(t.Context(), &tokenv1.GetTokenRequest{AppId: "wx1", Kind: 9})
+		_, noKind := h.GetToken(t.Context(), &tokenv1.GetTokenRequest{AppId: "wx1", Kind: 9})
 		_, noReason := h.RefreshToken(t.Context(), &tokenv1.RefreshTokenRequest{AppId: "wx1"})
 		_, refreshUnknown := h.RefreshToken(t.Context(), &tokenv1.RefreshTokenRequest{AppId: "wx9"})
 		tests := map[string]struct {
@@ -153,7 +155,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 		}{
 			"no app_id of two":      {empty, fault.Invalid, "app_id"},
 			"unknown account":       {unknown, fault.NotFound, "WX_ACCOUNTS_FILE"},
-			"unknown kind":          {kind, fault.Invalid, "kind"},
+			"unknown kind":          {noKind, fault.Invalid, "kind"},
 			"refresh unknown":       {refreshUnknown, fault.NotFound, "wx9"},
 			"refresh without cause": {noReason, fault.Invalid, "rejected_generation"},
 			"watch unknown":         {watch(&tokenv1.WatchTokenRequest{AppIds: []string{"wx1", "wx9"}}), fault.NotFound, "wx9"},
