@@ -20,16 +20,19 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
+	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
+	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
 	"github.com/wxstack/wxstack/services/gateway/internal/allowlist"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
+	"github.com/wxstack/wxstack/services/gateway/internal/notice"
 	"github.com/wxstack/wxstack/services/gateway/internal/replier"
 )
 
@@ -41,15 +44,17 @@ const (
 
 // Config are the settings of a gateway.
 type Config struct {
-	ListenAddr      string        `name:"listen-addr" env:"GATEWAY_LISTEN_ADDR" default:":8080" help:"Listen address of the callback URL, HTTP. WeChat calls ports 80 and 443 only: put an edge with TLS in front."`
-	AccountsFile    string        `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file of the Official Accounts (公众号) to serve. Of the secrets it names only callback_token_file and encoding_aes_key_file (and previous_*) are read."`
-	Production      bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse the development account and its secrets, which are public."`
-	LogicAddr       string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
-	APIProxyAddr    string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
-	TimestampWindow time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
-	BodyLimit       int64         `name:"body-limit" env:"GATEWAY_BODY_LIMIT" default:"1048576" help:"Greatest length of a push in bytes; WeChat's have a few thousand."`
-	AllowOnlyWeChat bool          `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Refuse callers whose address is not on WeChat's own list of those it calls from. The list comes through api-proxy; without a fresh one everybody may call. Behind a proxy set GATEWAY_TRUSTED_PROXIES too."`
-	TrustedProxies  []string      `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front, comma-separated, whose X-Forwarded-For is believed."`
+	ListenAddr         string        `name:"listen-addr" env:"GATEWAY_LISTEN_ADDR" default:":8080" help:"Listen address of the callback URL, HTTP. WeChat calls ports 80 and 443 only: put an edge with TLS in front."`
+	AccountsFile       string        `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file of the Official Accounts (公众号) to serve. Of the secrets it names only callback_token_file and encoding_aes_key_file (and previous_*) are read."`
+	Production         bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse the development account and its secrets, which are public."`
+	LogicAddr          string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
+	APIProxyAddr       string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
+	TokenCenterAddr    string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" help:"gRPC target of token-center's PlatformService, which takes the verify tickets and authorisation codes of third-party platforms (第三方平台). Needed for accounts of the kind platform only."`
+	TokenCenterKeyFile string        `name:"token-center-key-file" env:"TOKEN_CENTER_KEY_FILE" help:"File with the caller key by which token-center knows this gateway: the key_file of its entry in token-center's callers file, with platform among its kinds. Empty: none is sent."`
+	TimestampWindow    time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
+	BodyLimit          int64         `name:"body-limit" env:"GATEWAY_BODY_LIMIT" default:"1048576" help:"Greatest length of a push in bytes; WeChat's have a few thousand."`
+	AllowOnlyWeChat    bool          `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Refuse callers whose address is not on WeChat's own list of those it calls from. The list comes through api-proxy; without a fresh one everybody may call. Behind a proxy set GATEWAY_TRUSTED_PROXIES too."`
+	TrustedProxies     []string      `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front, comma-separated, whose X-Forwarded-For is believed."`
 
 	Redis redisconn.Config `embed:""`
 	TLS   rpc.TLS          `embed:""`
@@ -59,7 +64,20 @@ type Config struct {
 func (c *Config) Check() error {
 	_, err := accounts.Load(c.AccountsFile, c.Production)
 	_, proxiesErr := c.trustedProxies()
-	return errors.Join(err, c.checkLimits(), proxiesErr, c.Redis.Check(), c.TLS.Check())
+	_, keyErr := c.tokenCenterKey()
+	return errors.Join(err, c.checkLimits(), proxiesErr, keyErr, c.Redis.Check(), c.TLS.Check())
+}
+
+// tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
+func (c *Config) tokenCenterKey() ([]grpc.DialOption, error) {
+	if c.TokenCenterKeyFile == "" {
+		return nil, nil
+	}
+	key, err := config.ReadSecret("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return []grpc.DialOption{rpc.WithKey(key)}, nil
 }
 
 func (c *Config) trustedProxies() ([]netip.Prefix, error) {
@@ -89,6 +107,8 @@ type Service struct {
 	redis    redis.UniversalClient
 	logic    *grpc.ClientConn
 	proxy    *grpc.ClientConn
+	// center is nil without TOKEN_CENTER_ADDR.
+	center   *grpc.ClientConn
 	accounts *accounts.Live
 	// callers is nil unless only WeChat may call.
 	callers *allowlist.Keeper
@@ -125,7 +145,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
 	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
-	owner, asker := rand.Text(), late.NewAsker(s.replier, tel.Log)
+	asked, err := s.routeNotices(cfg, tel)
+	if err != nil {
+		return nil, errors.Join(err, s.listener.Close(), s.close())
+	}
+	owner, asker := rand.Text(), late.NewAsker(asked, tel.Log)
 	s.courier = late.New(late.Options{
 		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiProxy, Owner: owner,
 		Accounts: s.appIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
@@ -143,6 +167,22 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		Metrics:         tel.Metrics,
 	})
 	return s, nil
+}
+
+// routeNotices returns who is asked about a push: logic, and about notices of third-party platforms
+// token-center first, where the settings name it.
+func (s *Service) routeNotices(cfg Config, tel *telemetry.Telemetry) (late.Replier, error) {
+	if cfg.TokenCenterAddr == "" {
+		return s.replier, nil
+	}
+	key, err := cfg.tokenCenterKey()
+	if err != nil {
+		return nil, err
+	}
+	if s.center, err = rpc.Dial(cfg.TokenCenterAddr, tel, cfg.TLS, rpc.Never, key...); err != nil {
+		return nil, fmt.Errorf("TOKEN_CENTER_ADDR: %w", err)
+	}
+	return notice.NewRouter(tokenv1.NewPlatformServiceClient(s.center), s.replier), nil
 }
 
 // allowOnlyWeChat returns the check of where requests come from, nil if the settings ask for none.
@@ -195,7 +235,7 @@ func (s *Service) close() error {
 		s.replier.Close()
 	}
 	errs := []error{s.redis.Close()}
-	for _, conn := range []*grpc.ClientConn{s.logic, s.proxy} {
+	for _, conn := range []*grpc.ClientConn{s.logic, s.proxy, s.center} {
 		if conn != nil {
 			errs = append(errs, conn.Close())
 		}

@@ -52,7 +52,7 @@ func accountsFile(t *testing.T) string {
 	return path
 }
 
-func config(t *testing.T, logicAddr, redisAddr string) Config {
+func testConfig(t *testing.T, logicAddr, redisAddr string) Config {
 	t.Helper()
 	return Config{
 		ListenAddr: "127.0.0.1:0", AccountsFile: accountsFile(t), LogicAddr: logicAddr,
@@ -180,7 +180,7 @@ func TestAMessageTravelsTheRealWay(t *testing.T) {
 	lis := listen(t, "127.0.0.1:0")
 	serveLogic(t, lis, logic)
 	redis := miniredis.RunT(t)
-	s, stop := start(t, config(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
+	s, stop := start(t, testConfig(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
 	base := "http://" + s.Addr()
 
 	if status, body := call(t, http.MethodGet, base+"/wx"+signed("echostr", "4375120948345356249"), ""); status != http.StatusOK || body != "4375120948345356249" {
@@ -209,8 +209,8 @@ func TestTwoReplicasAskOnce(t *testing.T) {
 	lis := listen(t, "127.0.0.1:0")
 	serveLogic(t, lis, logic)
 	redis := miniredis.RunT(t)
-	a, _ := start(t, config(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
-	b, _ := start(t, config(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
+	a, _ := start(t, testConfig(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
+	b, _ := start(t, testConfig(t, lis.Addr().String(), redis.Addr()), telemetry.Discard())
 	bodies := make(chan string, 2)
 	deliver := func(s *Service) {
 		_, body := call(t, http.MethodPost, "http://"+s.Addr()+"/wx"+signed(), text(1))
@@ -236,7 +236,7 @@ func TestWithoutRedisMessagesAreAnswered(t *testing.T) {
 	serveLogic(t, lis, logic)
 	redis := miniredis.RunT(t)
 	tel := telemetry.Discard()
-	s, _ := start(t, config(t, lis.Addr().String(), redis.Addr()), tel)
+	s, _ := start(t, testConfig(t, lis.Addr().String(), redis.Addr()), tel)
 	redis.Close()
 	for range 2 {
 		if _, body := call(t, http.MethodPost, "http://"+s.Addr()+"/wx"+signed(), text(1)); !strings.Contains(body, "你好") {
@@ -259,7 +259,7 @@ func TestLogicThatComesLateAnswers(t *testing.T) {
 	if err := lis.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, _ := start(t, config(t, addr, miniredis.RunT(t).Addr()), telemetry.Discard())
+	s, _ := start(t, testConfig(t, addr, miniredis.RunT(t).Addr()), telemetry.Discard())
 	answered := make(chan string, 1)
 	go func() {
 		_, body := call(t, http.MethodPost, "http://"+s.Addr()+"/wx"+signed(), text(1))
@@ -278,7 +278,7 @@ func TestDrainAnswersWhatIsInFlight(t *testing.T) {
 	logic := newEcho()
 	lis := listen(t, "127.0.0.1:0")
 	serveLogic(t, lis, logic)
-	s, stop := start(t, config(t, lis.Addr().String(), miniredis.RunT(t).Addr()), telemetry.Discard())
+	s, stop := start(t, testConfig(t, lis.Addr().String(), miniredis.RunT(t).Addr()), telemetry.Discard())
 	const messages = 20
 	bodies := make(chan string, messages)
 	for id := range messages {
@@ -316,12 +316,13 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		"bad Redis URL":   {func(c *Config) { c.Redis.URL = "http://x" }, true, "REDIS_URL"},
 		"half of TLS":     {func(c *Config) { c.TLS.CertFile = "cert.pem" }, true, "TLS_KEY_FILE"},
 		"bad proxies":     {func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "edge"} }, true, "GATEWAY_TRUSTED_PROXIES"},
+		"no caller key":   {func(c *Config) { c.TokenCenterAddr, c.TokenCenterKeyFile = "localhost:1", "/nonexistent" }, true, "TOKEN_CENTER_KEY_FILE"},
 		"negative window": {func(c *Config) { c.TimestampWindow = -time.Second }, true, "GATEWAY_TIMESTAMP_WINDOW"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := config(t, "localhost:1", "localhost:1")
+			cfg := testConfig(t, "localhost:1", "localhost:1")
 			if err := cfg.Check(); err != nil {
 				t.Fatalf("the unchanged settings: %v", err)
 			}
@@ -499,7 +500,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 // TestBodiesAreBounded sends to a real listener what a push never is.
 func TestBodiesAreBounded(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, "localhost:1", miniredis.RunT(t).Addr())
+	cfg := testConfig(t, "localhost:1", miniredis.RunT(t).Addr())
 	cfg.BodyLimit = 10_000
 	s, _ := start(t, cfg, telemetry.Discard())
 	tests := map[string]struct {
@@ -573,7 +574,7 @@ func TestAccountsChangeWhileItRuns(t *testing.T) {
 	close(logic.may)
 	lis := listen(t, "127.0.0.1:0")
 	serveLogic(t, lis, logic)
-	cfg := config(t, lis.Addr().String(), miniredis.RunT(t).Addr())
+	cfg := testConfig(t, lis.Addr().String(), miniredis.RunT(t).Addr())
 	s, _ := start(t, cfg, telemetry.Discard())
 	id := 0
 	status := func() int {
@@ -651,7 +652,7 @@ func TestOnlyWeChatMayCall(t *testing.T) {
 			t.Parallel()
 			lis := listen(t, "127.0.0.1:0")
 			serveGRPC(t, lis, func(r grpc.ServiceRegistrar) { apiproxyv1.RegisterApiProxyServiceServer(r, addresses{list: tt.list}) })
-			cfg := config(t, "localhost:1", miniredis.RunT(t).Addr())
+			cfg := testConfig(t, "localhost:1", miniredis.RunT(t).Addr())
 			cfg.APIProxyAddr, cfg.AllowOnlyWeChat, cfg.TrustedProxies = lis.Addr().String(), true, tt.proxies
 			tel := telemetry.Discard()
 			s, _ := start(t, cfg, tel)

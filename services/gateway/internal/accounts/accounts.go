@@ -3,6 +3,7 @@
 package accounts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,7 +73,10 @@ func newDirectory(all []*Account) *Directory {
 		byOriginalID: make(map[string]*Account, len(all)),
 	}
 	for _, a := range all {
-		d.byAppID[a.AppID], d.byOriginalID[a.OriginalID] = a, a
+		d.byAppID[a.AppID] = a
+		if a.OriginalID != "" { // platforms have none.
+			d.byOriginalID[a.OriginalID] = a
+		}
 	}
 	return d
 }
@@ -152,6 +156,9 @@ func (l loader) load(files *config.Files) (*Directory, error) {
 	all := make([]*Account, 0, len(file.Accounts))
 	var faults []error
 	for i, entry := range file.Accounts {
+		if entry.Kind == account.KindWork {
+			continue // its callbacks are another protocol.
+		}
 		a, err := open(files, entry, l.production)
 		if err != nil {
 			fault := account.FileError{Place: fmt.Sprintf("accounts[%d]", i), Reason: "account " + entry.AppID + ": " + err.Error()}
@@ -212,9 +219,11 @@ func open(files *config.Files, entry account.Account, production bool) (*Account
 	if err != nil {
 		return nil, fmt.Errorf("%w (encryption is %s; plain needs none)", err, entry.Encryption)
 	}
+	// A third-party platform (第三方平台) owns the keys of its authorizers' pushes, and its AppID is in them.
+	owner := cmp.Or(entry.Platform, entry.AppID)
 	for _, token := range tokens {
 		for _, key := range keys {
-			cipher, err := msgcrypt.New(entry.AppID, token.Reveal(), key.Reveal())
+			cipher, err := msgcrypt.New(owner, token.Reveal(), key.Reveal())
 			if err != nil {
 				return nil, fmt.Errorf("encoding_aes_key_file: %w", err)
 			}

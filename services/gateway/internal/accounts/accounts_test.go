@@ -168,3 +168,61 @@ func TestWithoutAFileTheSettingIsNamed(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// TestOtherKindsOfAccounts: a platform (第三方平台) has no original id, and WeChat Work's callbacks are another protocol.
+func TestOtherKindsOfAccounts(t *testing.T) {
+	t.Parallel()
+	d, err := load(t, true, map[string]string{
+		"accounts.yaml": `
+accounts:
+  - {app_id: ww1, kind: work}
+  - {app_id: wxp, kind: platform, callback_token_file: "$DIR/token", encoding_aes_key_file: "$DIR/key"}
+`, "token": "t", "key": newKey,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	platform, ok := d.Only()
+	if !ok || platform.AppID != "wxp" {
+		t.Fatalf("serves %v", d.AppIDs())
+	}
+	if a, ok := d.FindByAddress("wxp"); !ok || a != platform {
+		t.Error("the platform is not found by its AppID")
+	}
+	if _, ok := d.FindByAddress(""); ok {
+		t.Error("a push without an address finds an account")
+	}
+}
+
+// TestAnAuthorizersPushesAreSealedForItsPlatform: the AppID at the end of the plaintext is the platform's, also
+// in messages to an authorizer (第三方平台, 消息加解密说明).
+func TestAnAuthorizersPushesAreSealedForItsPlatform(t *testing.T) {
+	t.Parallel()
+	d, err := load(t, true, map[string]string{
+		"accounts.yaml": `
+accounts:
+  - {app_id: wxp, kind: platform, callback_token_file: "$DIR/token", encoding_aes_key_file: "$DIR/key"}
+  - {app_id: wxa, original_id: gh_a, platform: wxp, callback_token_file: "$DIR/token", encoding_aes_key_file: "$DIR/key"}
+`, "token": "t", "key": newKey,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorizer, ok := d.Find("wxa")
+	if !ok {
+		t.Fatal("the authorizer is not served")
+	}
+	for appID, want := range map[string]bool{"wxp": true, "wxa": false} {
+		cipher, err := msgcrypt.New(appID, "t", newKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelope, err := cipher.Seal([]byte("x"), "1", "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := authorizer.Open(envelope.MsgSignature, "1", "2", envelope.Encrypt); (err == nil) != want {
+			t.Errorf("sealed for %s: %v", appID, err)
+		}
+	}
+}
