@@ -80,7 +80,8 @@ type Store interface {
 	// Keep renews the lease of jobs of one account and returns the ids that are not owner's any more. Of
 	// these, Park tells whether they are somebody's or the store has lost them.
 	Keep(ctx context.Context, appID, owner string, ids []string) (lost []string, err error)
-	// Take makes owner the owner of jobs whose owners have been silent, and returns them.
+	// Take makes owner the owner of jobs whose owners have been silent, and returns them. It may leave some
+	// for the next call.
 	Take(ctx context.Context, appID, owner string) ([]Job, error)
 	// Answer stores the answer of a job; it returns ErrLost to whoever isn't its owner.
 	Answer(ctx context.Context, job Job, owner string, parts [][]byte) error

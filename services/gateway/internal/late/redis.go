@@ -5,6 +5,7 @@ import (
 	_ "embed" // for the scripts.
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -97,20 +98,30 @@ func (r *Redis) Release(ctx context.Context, appID, owner string, ids []string) 
 	return nil
 }
 
+// atOnce is how many jobs one script handles: it keeps everybody else waiting meanwhile.
+const atOnce = 200
+
 // setIdle sets the time for which the owner has been silent about jobs.
-func (r *Redis) setIdle(ctx context.Context, appID, owner string, idle time.Duration, ids []string) ([]string, error) {
-	args := make([]any, 0, 2+len(ids))
-	args = append(args, owner, idle.Milliseconds())
-	for _, id := range ids {
-		args = append(args, id)
+func (r *Redis) setIdle(ctx context.Context, appID, owner string, idle time.Duration, ids []string) (lost []string, err error) {
+	for chunk := range slices.Chunk(ids, atOnce) {
+		args := make([]any, 0, 2+len(chunk))
+		args = append(args, owner, idle.Milliseconds())
+		for _, id := range chunk {
+			args = append(args, id)
+		}
+		gone, err := r.keep.Run(ctx, r.client, []string{streamOf(appID)}, args...).StringSlice()
+		if err != nil {
+			return nil, err
+		}
+		lost = append(lost, gone...)
 	}
-	return r.keep.Run(ctx, r.client, []string{streamOf(appID)}, args...).StringSlice()
+	return lost, nil
 }
 
 // Take is Store's.
 func (r *Redis) Take(ctx context.Context, appID, owner string) ([]Job, error) {
 	keys := []string{streamOf(appID), jobPrefixOf(appID)}
-	got, err := r.take.Run(ctx, r.client, keys, owner, Lease.Milliseconds()).Slice()
+	got, err := r.take.Run(ctx, r.client, keys, owner, Lease.Milliseconds(), atOnce).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("take over late answers: %w", err)
 	}

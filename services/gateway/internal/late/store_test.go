@@ -45,6 +45,7 @@ func suite() map[string]func(t *testing.T, w world) {
 		"accounts and followers are apart": apart,
 		"a job that ended is told":         endedIsTold,
 		"a lost job can be parked again":   parkedAgain,
+		"hundreds of jobs":                 hundreds,
 	}
 }
 
@@ -296,6 +297,34 @@ func endedIsTold(t *testing.T, w world) {
 	done(t, w, jobs[0], false)
 	if again := take(t, w, "b"); len(again) != 0 {
 		t.Errorf("took %v", again)
+	}
+}
+
+func hundreds(t *testing.T, w world) {
+	const many = 450
+	all := make([]Job, 0, many)
+	for i := range many {
+		all = append(all, park(t, w, newJob("m"+strconv.Itoa(i)), "dead"))
+	}
+	if gone := lost(t, w, "dead", all...); len(gone) != 0 {
+		t.Fatalf("lost %d", len(gone))
+	}
+	w.pass(Lease)
+	taken := map[string]bool{}
+	for range many {
+		jobs := take(t, w, "b")
+		if len(jobs) == 0 {
+			break
+		}
+		for _, job := range jobs {
+			taken[job.Key] = true
+		}
+	}
+	if len(taken) != many {
+		t.Errorf("took %d of %d", len(taken), many)
+	}
+	if gone := lost(t, w, "dead", all...); len(gone) != many {
+		t.Errorf("the dead one lost %d of %d", len(gone), many)
 	}
 }
 
