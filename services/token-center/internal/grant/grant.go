@@ -70,7 +70,7 @@ func NewRefreshToken(s Store, appID string) *Keeper {
 // so that the order of asking, not that of the answers, decides which value is the newest.
 func (k *Keeper) Next(ctx context.Context) (credential.Generation, error) {
 	// The clock as a floor keeps generations growing even when Redis and every replica have forgotten.
-	above := max(k.remembered().Generation, credential.Generation(max(0, time.Now().Unix())))
+	above := max(k.remembered().Generation, credential.Generation(max(0, time.Now().UnixMilli())))
 	return k.store.NextGeneration(ctx, k.key, above)
 }
 

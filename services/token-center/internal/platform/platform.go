@@ -117,7 +117,7 @@ const keepTimeout = 5 * time.Second
 // keep saves the access token as whoever keeps it would have done.
 func (d *Desk) keep(ctx context.Context, a issuer.Authorization, begun time.Time) error {
 	key := credential.Key{AppID: a.AppID, Kind: credential.AccessToken}
-	generation, err := d.Store.NextGeneration(ctx, key, credential.Generation(max(0, begun.Unix())))
+	generation, err := d.Store.NextGeneration(ctx, key, credential.Generation(max(0, begun.UnixMilli())))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 )
 
 // Metrics are what all refreshers of a process count.
@@ -51,4 +52,11 @@ func NewMetrics(registry *prometheus.Registry) *Metrics {
 		foreign: counter("tokencenter_foreign_refreshes_total",
 			"Tokens that died well before their time: somebody else holds the AppSecret and fetches tokens.", "app_id"),
 	}
+}
+
+// forget drops the gauges of a credential, so that no alert waits for one that is no longer kept. Counters
+// stay: they tell what has happened.
+func (m *Metrics) forget(key credential.Key) {
+	m.expiry.DeleteLabelValues(key.AppID, string(key.Kind))
+	m.leader.DeleteLabelValues(key.AppID, string(key.Kind))
 }

@@ -47,13 +47,22 @@ type Ledger interface {
 	GiveBack(ctx context.Context, key credential.Key, limit spend.Limit, now time.Time) error
 }
 
-// Config is what a Refresher works with. All fields are required but Parent.
+// Cache remembers the last known credential where this replica finds it after a restart; package store has
+// one.
+type Cache interface {
+	Save(c credential.Credential) error
+	Load(key credential.Key) (credential.Credential, error)
+}
+
+// Config is what a Refresher works with. All fields are required but Parent and Cache.
 type Config struct {
 	Key    credential.Key
 	Spec   kind.Spec
 	Issuer Issuer
 	// Parent is set if Spec names one.
-	Parent  Parent
+	Parent Parent
+	// Cache is asked when there is nothing in memory and the store is away; nil is none.
+	Cache   Cache
 	Store   Store
 	Lease   Lease
 	Ledger  Ledger
@@ -68,6 +77,10 @@ type Refresher struct {
 	Config
 	wake    chan struct{} // one slot: there is something to look at.
 	stopped chan struct{}
+
+	// These belong to the loop.
+	stray      stray
+	remembered credential.Credential // what the cache has.
 
 	mu      sync.Mutex
 	current credential.Credential
@@ -152,8 +165,28 @@ func (r *Refresher) await(ctx context.Context, n need) (credential.Credential, e
 	case <-ctx.Done():
 		return credential.Credential{}, fault.Wrap(fault.Deadline, ctx.Err(), "no %s of %s could be had in the time of the call", r.Key.Kind, r.Key.AppID)
 	case <-r.stopped:
-		return credential.Credential{}, fault.New(fault.Unavailable, "token-center is stopping; try another replica")
+		return credential.Credential{}, fault.New(fault.Unavailable, "token-center is stopping or its accounts are being changed; try again")
 	}
+}
+
+// Inherit takes over what another Refresher of the same credential has, which this one replaces, and how long
+// it is wanted. It may be called at any time, and again.
+func (r *Refresher) Inherit(from *Refresher) {
+	from.mu.Lock()
+	current, askedAt := from.current, from.askedAt
+	from.mu.Unlock()
+	r.adopt(current)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if askedAt.After(r.askedAt) {
+		r.askedAt = askedAt
+	}
+}
+
+// Forget ends what metrics and health show of a credential that is no longer kept, after Run has ended.
+func (r *Refresher) Forget() {
+	r.Metrics.forget(r.Key)
+	r.Health.Report(nil)
 }
 
 // Notify makes the loop look at the store again: somebody else has saved.
@@ -251,6 +284,11 @@ func (r *Refresher) nextRound(now time.Time) time.Duration {
 func (r *Refresher) round(ctx context.Context) {
 	asks := r.takeAsks()
 	err := r.reload(ctx)
+	if err == nil {
+		err = r.distrust(ctx)
+	} else {
+		r.recall()
+	}
 	asks = r.answerMet(asks)
 	n, wanted := r.mostUrgent(asks)
 	if err == nil && wanted {
@@ -266,6 +304,7 @@ func (r *Refresher) round(ctx context.Context) {
 		}
 		a.reply <- presentable(err)
 	}
+	r.remember()
 	r.report(time.Now())
 }
 
@@ -289,6 +328,34 @@ func (r *Refresher) wanted(now time.Time) bool {
 		return true
 	}
 	return !r.askedAt.IsZero() && now.Sub(r.askedAt) < r.Spec.Idle
+}
+
+// recall serves what was known before a restart, while the store is away and cannot tell what is newer.
+func (r *Refresher) recall() {
+	if r.Cache == nil || r.Current().Exists() {
+		return
+	}
+	last, err := r.Cache.Load(r.Key)
+	switch {
+	case err != nil:
+		r.Log.Warn("the cached token is of no use", "error", err)
+	case last.Alive(time.Now()):
+		r.Log.Warn("the store is away; the token is served that was known before the restart", "generation", last.Generation)
+		r.adopt(last)
+	}
+}
+
+// remember writes the cache when something has changed.
+func (r *Refresher) remember() {
+	current := r.Current()
+	if r.Cache == nil || current == r.remembered {
+		return
+	}
+	if err := r.Cache.Save(current); err != nil {
+		r.Log.Warn("the token could not be cached; it will be tried again", "error", err)
+		return
+	}
+	r.remembered = current
 }
 
 // presentable makes any error one that may cross the wire as "try again": what is not a fault here

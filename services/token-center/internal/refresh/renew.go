@@ -95,6 +95,44 @@ func (r *Refresher) lead(ctx context.Context, n need) error {
 	return err
 }
 
+// stray is the last request of ours, which may have reached WeChat after another one that began before end:
+// a later attempt, when ours was given up; that of another replica, when the lease was lost.
+type stray struct {
+	after credential.Generation
+	end   time.Time
+}
+
+// followedBy returns what may be on its way after a request for fresh that was answered at that time. A
+// request that was given up before it stays: it may have voided fresh.
+func (s stray) followedBy(fresh credential.Credential, answered time.Time) stray {
+	if !fresh.ObtainedAt.Before(s.end) {
+		s.after = fresh.Generation
+	}
+	if answered.After(s.end) {
+		s.end = answered
+	}
+	return s
+}
+
+// strayLife is how long a request may be on its way after it was given up.
+const strayLife = 10 * time.Second
+
+// distrust doubts a newer token that was obtained while a request of ours was on its way. With the classic
+// interface ours may have voided it, and nobody but us can know: generations tell in which order requests
+// were begun, not in which order they arrived.
+func (r *Refresher) distrust(ctx context.Context) error {
+	current := r.Current()
+	if current.Generation <= r.stray.after || !current.ObtainedAt.Before(r.stray.end) {
+		return nil
+	}
+	// It was not voided before it was obtained.
+	err := r.doubt(ctx, current, current.ObtainedAt)
+	if errors.Is(err, store.ErrStale) {
+		return nil // it has been replaced meanwhile.
+	}
+	return err
+}
+
 // leaseName carries the hash tag of Redis Cluster, as all keys of an account do.
 func leaseName(key credential.Key) string {
 	return "wx:{" + key.AppID + "}:token:" + string(key.Kind) + ":lease"
@@ -115,8 +153,9 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 	if err := r.spend(ctx, n.cause, now); err != nil {
 		return err
 	}
-	// The clock as a floor keeps generations growing even when Redis and every replica have forgotten.
-	above := max(before.Generation, credential.Generation(max(0, now.Unix())))
+	// The clock as a floor keeps generations growing even when Redis and every replica have forgotten. It is
+	// fine enough for two replicas not to meet when a failover loses the counter between their turns.
+	above := max(before.Generation, credential.Generation(max(0, now.UnixMilli())))
 	generation, err := r.Store.NextGeneration(ctx, r.Key, above)
 	if err != nil {
 		return err
@@ -131,6 +170,7 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 		return err
 	}
 	fresh.Generation = generation
+	r.stray = r.stray.followedBy(fresh, time.Now())
 	return r.keep(ctx, n, before, fresh, forced)
 }
 
@@ -160,7 +200,7 @@ func (r *Refresher) take(ctx context.Context, limit spend.Limit, now time.Time) 
 // process die before it has saved the new one, everybody knows that the old one is dying.
 func (r *Refresher) doubt(ctx context.Context, before credential.Credential, now time.Time) error {
 	end := credential.Instant(now.Add(r.Spec.Overlap - doubtMargin))
-	if r.Spec.Overlap == 0 || !before.Alive(now) || before.ExpiresAt.Before(end) {
+	if r.Spec.Overlap == 0 || !before.Alive(now) || !before.ExpiresAt.After(end) {
 		return nil
 	}
 	doubted := before.Amended(end)
@@ -182,7 +222,11 @@ func (r *Refresher) settle(ctx context.Context, c cause, before credential.Crede
 			r.Log.WarnContext(ctx, "allowances could not be given back", "error", err)
 		}
 	}
-	if errors.Is(failure, credential.ErrUncertain) || r.Current() == before || !before.Exists() {
+	if errors.Is(failure, credential.ErrUncertain) {
+		r.stray = stray{after: before.Generation, end: time.Now().Add(strayLife)}
+		return
+	}
+	if r.Current() == before || !before.Exists() {
 		return
 	}
 	if err := r.Store.Save(ctx, before); err != nil {
