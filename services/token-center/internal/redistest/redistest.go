@@ -3,9 +3,11 @@ package redistest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,8 @@ func Mini(t *testing.T) (redis.UniversalClient, *miniredis.Miniredis) {
 type Server struct {
 	Addr string
 	cmd  *exec.Cmd
+	// ended is closed when the process has ended.
+	ended chan struct{}
 }
 
 // URL returns the address in the form of REDIS_URL.
@@ -39,38 +43,66 @@ func Real(t *testing.T) (redis.UniversalClient, *Server) {
 		}
 		t.Skip("redis-server is not installed")
 	}
-	server := &Server{Addr: freeAddr(t)}
-	server.Start(t)
+	server := new(Server)
 	t.Cleanup(server.Stop)
-	return open(t, server.Addr), server
+	const attempts = 10
+	for range attempts { // somebody else may take the port before the server has it.
+		server.Addr = freeAddr(t)
+		if server.start(t) {
+			return open(t, server.Addr), server
+		}
+	}
+	t.Fatalf("redis-server ended at once, %d times", attempts)
+	return nil, nil
 }
 
-// Start starts the server, empty, and waits until it answers.
+// Start starts the server again, empty, and waits until it answers.
 func (s *Server) Start(t *testing.T) {
+	t.Helper()
+	if !s.start(t) {
+		t.Fatalf("redis-server ended at once; somebody else may have taken %s", s.Addr)
+	}
+}
+
+// start reports whether the server answers. Otherwise it has ended.
+func (s *Server) start(t *testing.T) bool {
 	t.Helper()
 	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", //nolint:gosec // arguments of our own.
-		"--port", port, "--bind", host, "--save", "", "--dir", t.TempDir())
-	if err := s.cmd.Start(); err != nil {
+	cmd, ended := exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", //nolint:gosec // arguments of our own.
+		"--port", port, "--bind", host, "--save", "", "--dir", t.TempDir()), make(chan struct{})
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.cmd, s.ended = cmd, ended
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr})
-	defer client.Close() //nolint:errcheck // only pinged.
-	for client.Ping(t.Context()).Err() != nil {
-		if t.Context().Err() != nil {
+	defer client.Close() //nolint:errcheck // only asked who it is.
+	// It may be another server that answers.
+	for own := fmt.Sprintf("process_id:%d\r", cmd.Process.Pid); !strings.Contains(client.Info(t.Context(), "server").Val(), own); {
+		select {
+		case <-ended:
+			return false
+		case <-t.Context().Done():
 			t.Fatal("redis-server does not answer")
+		case <-time.After(10 * time.Millisecond):
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
+	return true
 }
 
 // Stop kills the server.
 func (s *Server) Stop() {
+	if s.cmd == nil {
+		return
+	}
 	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+	<-s.ended
 }
 
 func open(t *testing.T, addr string) redis.UniversalClient {
