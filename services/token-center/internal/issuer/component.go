@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -68,7 +69,8 @@ type Authorizer struct {
 
 // Issue is as Issuer.Issue, with POST /cgi-bin/component/api_authorizer_token. The parent is the platform's
 // component_access_token. Each answer brings the refresh token of the next request: without having kept
-// that, Issue fails, so that it is soon tried again.
+// that, Issue fails, so that it is soon tried again. One that WeChat no longer knows is looked up once in its
+// list.
 func (a *Authorizer) Issue(ctx context.Context, req credential.Request) (credential.Issued, error) {
 	place, err := a.grant.Next(ctx)
 	if err != nil {
@@ -79,7 +81,24 @@ func (a *Authorizer) Issue(ctx context.Context, req credential.Request) (credent
 	if err != nil {
 		return credential.Issued{}, err
 	}
-	call := a.platform.call("access_token of an authorizer", "api_authorizer_token", req.Parent, map[string]any{
+	issued, err := a.renew(ctx, req.Parent, refresh, place)
+	if refused, ok := errors.AsType[*credential.RefusalError](err); !ok || refused.Code != refreshTokenInvalid {
+		return issued, err
+	}
+	// Somebody else may have got a newer one that was not kept, or lost its place to an older one.
+	listed, found, listErr := a.platform.listed(ctx, req.Parent, a.appID)
+	switch {
+	case listErr != nil:
+		return credential.Issued{}, listErr
+	case !found || listed == refresh:
+		return credential.Issued{}, err
+	}
+	return a.renew(ctx, req.Parent, listed, place)
+}
+
+// renew makes one request, with a refresh token, and keeps the next one in its place.
+func (a *Authorizer) renew(ctx context.Context, token, refresh config.Secret, place credential.Generation) (credential.Issued, error) {
+	call := a.platform.call("access_token of an authorizer", "api_authorizer_token", token, map[string]any{
 		"authorizer_appid": a.appID, "authorizer_refresh_token": refresh.Reveal(),
 	})
 	call.hidden = append(call.hidden, refresh)

@@ -76,6 +76,10 @@ func TestTheRequestIsTheOneOfTheDocumentation(t *testing.T) {
 			t.Parallel()
 			requests := make(chan string, 1)
 			host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "api_get_authorizer_list") { // where one that is void is looked up.
+					_, _ = io.WriteString(w, `{"total_count":0,"list":[]}`)
+					return
+				}
 				body, _ := io.ReadAll(r.Body)
 				requests <- fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body)
 				_, _ = io.WriteString(w, `{"access_token":"ACCESS_TOKEN","expires_in":7200}`)
@@ -267,17 +271,21 @@ func TestATicketIsAskedForWithItsParent(t *testing.T) {
 func TestALostRefreshTokenIsLookedUp(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		position int // in the list; -1: not there.
+		kept     string // what is kept, which is void; empty: nothing.
+		position int    // in the list; -1: not there.
 		answer   string
 		kind     fault.Kind // empty: issued.
 		pages    int32
 	}{
-		"first page":    {7, "", "", 1},
-		"second page":   {107, "", "", 2},
-		"not there":     {-1, "", fault.Precondition, 3},
-		"refused":       {-1, `{"errcode":40001}`, fault.Unavailable, 1},
-		"no JSON":       {-1, `[]`, fault.Unavailable, 1},
-		"a wrong value": {-1, `{"list":[{"authorizer_appid":"wx1","refresh_token":7}]}`, fault.Precondition, 1},
+		"first page":    {"", 7, "", "", 1},
+		"second page":   {"", 107, "", "", 2},
+		"not there":     {"", -1, "", fault.Precondition, 3},
+		"refused":       {"", -1, `{"errcode":40001}`, fault.Unavailable, 1},
+		"no JSON":       {"", -1, `[]`, fault.Unavailable, 1},
+		"void, newer":   {"old-s3cret", 7, "", "", 1},
+		"void, same":    {"listed-old-s3cret", -1, `{"list":[{"authorizer_appid":"wx1","refresh_token":"listed-old-s3cret"}]}`, fault.Precondition, 1},
+		"void, gone":    {"old-s3cret", -1, "", fault.Precondition, 3},
+		"a wrong value": {"", -1, `{"list":[{"authorizer_appid":"wx1","refresh_token":7}]}`, fault.Precondition, 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -299,7 +307,10 @@ func TestALostRefreshTokenIsLookedUp(t *testing.T) {
 					_, _ = io.WriteString(w, stdcmp.Or(tt.answer, authorizers(req.Offset, req.Count, tt.position)))
 				}
 			})
-			g := &granted{missing: fault.New(fault.Precondition, "authorise the platform")}
+			g := &granted{value: tt.kept}
+			if tt.kept == "" {
+				g.missing = fault.New(fault.Precondition, "authorise the platform")
+			}
 			got, err := client(t, host).Platform("wxp").Authorizer("wx1", g).Issue(t.Context(), credential.Request{})
 			if n := pages.Load(); n != tt.pages {
 				t.Errorf("%d pages", n)
@@ -368,6 +379,10 @@ func TestAnAuthorizersTokenComesWithTheNextRefreshToken(t *testing.T) {
 			t.Parallel()
 			requests := make(chan string, 1)
 			host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "api_get_authorizer_list") { // where one that is void is looked up.
+					_, _ = io.WriteString(w, `{"total_count":0,"list":[]}`)
+					return
+				}
 				body, _ := io.ReadAll(r.Body)
 				requests <- fmt.Sprintf("%s %s %s", r.Method, r.URL, body)
 				_, _ = io.WriteString(w, tt.answer)
