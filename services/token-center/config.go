@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/redisconn"
@@ -28,7 +29,8 @@ type Config struct {
 	CallersFile    string   `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may ask for which accounts, and what proves who calls. Read again when it changes. Empty: whoever reaches the listener; refused with WX_PRODUCTION unless mutual TLS is on."`
 	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`
 	WorkAPIBaseURL []string `name:"work-api-base-url" env:"WX_WORK_API_BASE_URL" default:"https://qyapi.weixin.qq.com" help:"Hosts of WeChat Work's API (企业微信), in order, for accounts of the kind work."`
-	StorageKeyFile string   `name:"token-center-storage-key-file" env:"TOKEN_CENTER_STORAGE_KEY_FILE" help:"File with the base64 of 32 random bytes (openssl rand -base64 32) that encrypts tokens in Redis; the same for all replicas. Empty: plain text, refused with WX_PRODUCTION."`
+	StorageKeyFile string   `name:"token-center-storage-key-file" env:"TOKEN_CENTER_STORAGE_KEY_FILE" help:"File with the base64 of 32 random bytes (openssl rand -base64 32) that encrypts tokens in Redis; the same for all replicas. Further lines hold keys that are accepted for reading, while keys are changed. Empty: plain text, refused with WX_PRODUCTION."`
+	CacheFile      string   `name:"token-center-cache-file" env:"TOKEN_CENTER_CACHE_FILE" help:"File in which this replica keeps the last known tokens, encrypted with the storage key, and finds them when it starts while Redis is away. Empty: none."`
 	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, callers that nobody knows, plain text tokens in Redis, http:// to WeChat."`
 
 	Redis redisconn.Config `embed:""`
@@ -38,7 +40,10 @@ type Config struct {
 // Check reads the files that the settings name and returns everything that is wrong.
 func (c *Config) Check() error {
 	_, accountsErr := c.accounts()
-	_, keyErr := c.sealer()
+	seal, keyErr := c.sealer()
+	if keyErr == nil {
+		_, keyErr = c.cache(seal)
+	}
 	_, callersErr := caller.Load(c.CallersFile)
 	return errors.Join(accountsErr, keyErr, callersErr, c.checkCallersAreKnown(), c.checkHosts(), c.Redis.Check(), c.TLS.Check())
 }
@@ -100,11 +105,15 @@ func (c *Config) sealer() (store.Sealer, error) {
 	if err != nil {
 		return store.Sealer{}, err
 	}
-	key, err := base64.StdEncoding.DecodeString(secret.Reveal())
-	if err != nil {
-		return store.Sealer{}, errors.New(setting + ": not base64; make one with: openssl rand -base64 32")
+	var keys [][]byte
+	for line := range strings.FieldsSeq(secret.Reveal()) {
+		key, err := base64.StdEncoding.DecodeString(line)
+		if err != nil {
+			return store.Sealer{}, errors.New(setting + ": not base64, one key a line; make one with: openssl rand -base64 32")
+		}
+		keys = append(keys, key)
 	}
-	sealer, err := store.NewSealer(key)
+	sealer, err := store.NewSealer(keys[0], keys[1:]...)
 	if err != nil {
 		return store.Sealer{}, fmt.Errorf(setting+": %w; make one with: openssl rand -base64 32", err)
 	}
@@ -117,6 +126,22 @@ func (c *Config) workHosts() []string {
 		return []string{"https://qyapi.weixin.qq.com"}
 	}
 	return c.WorkAPIBaseURL
+}
+
+// cache opens the cache of this replica, nil when there is none. A file that is of no use starts empty.
+func (c *Config) cache(seal store.Sealer) (*store.File, error) {
+	const setting = "TOKEN_CENTER_CACHE_FILE"
+	if c.CacheFile == "" {
+		return nil, nil //nolint:nilnil // no cache is a choice, and no failure.
+	}
+	if !seal.Enabled() {
+		return nil, errors.New(setting + ": tokens must not lie on a disk in plain text; set TOKEN_CENTER_STORAGE_KEY_FILE")
+	}
+	file, err := store.OpenFile(c.CacheFile, seal)
+	if err != nil && !errors.Is(err, store.ErrUnreadable) {
+		return nil, fmt.Errorf(setting+": %w", err)
+	}
+	return file, nil
 }
 
 func (c *Config) checkHosts() error {

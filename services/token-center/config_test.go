@@ -2,6 +2,7 @@ package tokencenter_test
 
 import (
 	"encoding/base64"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,6 +32,12 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"key not base64":    {key("***"), "TOKEN_CENTER_STORAGE_KEY_FILE"},
 		"key too short":     {key("c2hvcnQ="), "openssl rand -base64 32"},
 		"key":               {key(storageKey), ""},
+		"several keys":      {key(storageKey + "\n" + storageKey + "\n"), ""},
+		"bad second key":    {key(storageKey + "\n***\n"), "one key a line"},
+		"short second key":  {key(storageKey + "\nc2hvcnQ=\n"), "TOKEN_CENTER_STORAGE_KEY_FILE"},
+		"cache":             {cache("tokens", storageKey), ""},
+		"cache, no key":     {cache("tokens", ""), "TOKEN_CENTER_STORAGE_KEY_FILE"},
+		"cache, no folder":  {cache("none/tokens", storageKey), "TOKEN_CENTER_CACHE_FILE"},
 		"production":        {production(storageKey, ""), ""},
 		"production no key": {func(_ *testing.T, c *tokencenter.Config) { c.Production = true }, "TOKEN_CENTER_STORAGE_KEY_FILE"},
 		"callers":           {callers("callers:\n  - {name: a, certificate: a, accounts: \"*\"}\n"), ""},
@@ -71,6 +78,16 @@ func accounts(yaml string) func(*testing.T, *tokencenter.Config) {
 	return func(t *testing.T, c *tokencenter.Config) {
 		t.Helper()
 		c.AccountsFile = file(t, "accounts.yaml", yaml)
+	}
+}
+
+func cache(name, storageKey string) func(t *testing.T, c *tokencenter.Config) {
+	return func(t *testing.T, c *tokencenter.Config) {
+		t.Helper()
+		c.CacheFile = filepath.Join(t.TempDir(), name)
+		if storageKey != "" {
+			key(storageKey)(t, c)
+		}
 	}
 }
 

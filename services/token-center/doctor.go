@@ -98,6 +98,7 @@ func DoctorCommand(cfg *Config) lifecycle.Command {
 }
 
 func examine(ctx context.Context, cfg Config, appID string) ([]doctor.Finding, error) {
+	cfg.CacheFile = "" // it belongs to the service that may be running here.
 	s, err := furnish(cfg, telemetry.Discard())
 	if err != nil {
 		return nil, err

@@ -61,7 +61,8 @@ type Service struct {
 	work        *issuer.Client
 	api         *doctor.API
 	store       *store.Redis
-	sealed      bool // tokens are encrypted in Redis.
+	sealed      bool        // tokens are encrypted in Redis.
+	cache       *store.File // nil: none.
 	accounts    []server.Account
 	desks       []*platform.Desk
 	refreshers  map[credential.Key]*refresh.Refresher
@@ -96,6 +97,9 @@ func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{tel: tel, sealed: seal.Enabled(), refreshers: map[credential.Key]*refresh.Refresher{}}
+	if s.cache, err = cfg.cache(seal); err != nil {
+		return nil, err
+	}
 	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
 	}
@@ -182,6 +186,9 @@ func (s *Service) open(accounts []secretAccount) {
 		Store: s.store, Lease: lease.NewElector(s.redis, leaseTTL), Ledger: spend.NewRedis(s.redis),
 		Metrics: refresh.NewMetrics(s.tel.Metrics), Log: s.tel.Log,
 	}}
+	if s.cache != nil {
+		k.common.Cache = s.cache
+	}
 	s.accounts = make([]server.Account, len(accounts)) // in the order of the file.
 	for _, platforms := range []bool{true, false} {
 		for i, a := range accounts {

@@ -25,8 +25,8 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/redistest"
 )
 
-// The Redis client goes on dialling a server that is down for a second after it was closed.
 func TestMain(m *testing.M) {
+	// The driver's attempt to reach a Redis that is away ends up to a second after its pool was closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 

@@ -84,6 +84,11 @@ func (r *Redis) Load(ctx context.Context, key credential.Key) (credential.Creden
 }
 
 func (r *Redis) decode(key credential.Key, fields map[string]string) (credential.Credential, error) {
+	return decode(r.seal, key, fields)
+}
+
+// decode reads the stored fields of a credential.
+func decode(seal Sealer, key credential.Key, fields map[string]string) (credential.Credential, error) {
 	generation, err := strconv.ParseUint(fields[fieldGeneration], 10, 64)
 	if err != nil || generation == 0 {
 		return credential.Credential{}, fmt.Errorf("%w: field %s is not a positive number", ErrUnreadable, fieldGeneration)
@@ -97,7 +102,7 @@ func (r *Redis) decode(key credential.Key, fields map[string]string) (credential
 		return credential.Credential{}, err
 	}
 	c := credential.Credential{Key: key, Generation: credential.Generation(generation), ObtainedAt: obtained, ExpiresAt: expires}
-	c.Value, err = r.seal.open(c, fields[fieldValue])
+	c.Value, err = seal.open(c, fields[fieldValue])
 	if err != nil {
 		return credential.Credential{}, err
 	}

@@ -22,26 +22,42 @@ const (
 )
 
 // Sealer protects values at rest. The zero Sealer stores them in plain text.
-type Sealer struct{ aead cipher.AEAD }
+type Sealer struct {
+	// aeads has one for each key; the first seals.
+	aeads []cipher.AEAD
+}
 
-// NewSealer returns a Sealer with a key of StorageKeySize bytes.
-func NewSealer(key []byte) (Sealer, error) {
+// NewSealer returns a Sealer that seals with key and opens what was sealed with key or one of others: the
+// former key, or the next one, while keys are being changed. A key has StorageKeySize bytes.
+func NewSealer(key []byte, others ...[]byte) (Sealer, error) {
+	var s Sealer
+	for _, k := range append([][]byte{key}, others...) {
+		aead, err := newAEAD(k)
+		if err != nil {
+			return Sealer{}, err
+		}
+		s.aeads = append(s.aeads, aead)
+	}
+	return s, nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
 	if len(key) != StorageKeySize {
-		return Sealer{}, fmt.Errorf("storage key: %d bytes long, AES-256 needs %d", len(key), StorageKeySize)
+		return nil, fmt.Errorf("storage key: %d bytes long, AES-256 needs %d", len(key), StorageKeySize)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return Sealer{}, fmt.Errorf("storage key: %w", err)
+		return nil, fmt.Errorf("storage key: %w", err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return Sealer{}, fmt.Errorf("storage key: %w", err)
+		return nil, fmt.Errorf("storage key: %w", err)
 	}
-	return Sealer{aead: aead}, nil
+	return aead, nil
 }
 
 // Enabled reports whether values are encrypted.
-func (s Sealer) Enabled() bool { return s.aead != nil }
+func (s Sealer) Enabled() bool { return len(s.aeads) > 0 }
 
 // seal returns the stored form of c's value. AppID, kind and generation are bound to it, so that a
 // sealed value moved elsewhere in Redis cannot be opened.
@@ -50,7 +66,7 @@ func (s Sealer) seal(c credential.Credential) string {
 		return plainPrefix + c.Value.Reveal()
 	}
 	// The AEAD takes a random nonce of its own and puts it in front.
-	sealed := s.aead.Seal(nil, nil, []byte(c.Value.Reveal()), associated(c)) //nolint:gosec // see above: no nonce is passed.
+	sealed := s.aeads[0].Seal(nil, nil, []byte(c.Value.Reveal()), associated(c)) //nolint:gosec // see above: no nonce is passed.
 	return sealedPrefix + base64.StdEncoding.EncodeToString(sealed)
 }
 
@@ -72,11 +88,12 @@ func (s Sealer) open(c credential.Credential, stored string) (config.Secret, err
 	if err != nil {
 		return config.Secret{}, fmt.Errorf("%w: it is not base64", ErrUnreadable)
 	}
-	value, err := s.aead.Open(nil, nil, sealed, associated(c))
-	if err != nil || len(value) == 0 {
-		return config.Secret{}, fmt.Errorf("%w: it was sealed with another key or altered", ErrUnreadable)
+	for _, aead := range s.aeads {
+		if value, err := aead.Open(nil, nil, sealed, associated(c)); err == nil && len(value) > 0 {
+			return config.NewSecret(string(value)), nil
+		}
 	}
-	return config.NewSecret(string(value)), nil
+	return config.Secret{}, fmt.Errorf("%w: it was sealed with another key or altered", ErrUnreadable)
 }
 
 func associated(c credential.Credential) []byte {
