@@ -25,7 +25,7 @@ import (
 type Config struct {
 	ListenAddr     string   `name:"token-center-addr" env:"TOKEN_CENTER_LISTEN_ADDR" default:":50053" help:"gRPC listen address. Keep it on a private network."`
 	HTTPListenAddr string   `name:"token-center-http-addr" env:"TOKEN_CENTER_HTTP_LISTEN_ADDR" help:"Listen address of the same service as HTTP with JSON, such as localhost:8083. Empty: off."`
-	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, kind, token_api and app_secret_file of each, or platform instead."`
+	AccountsFile   string   `name:"accounts" env:"WX_ACCOUNTS_FILE" help:"YAML file that lists the accounts; token-center needs app_id, kind, token_api and app_secret_file of each, or platform instead. It and the secrets are read again when they change."`
 	CallersFile    string   `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may ask for which accounts, and what proves who calls. Read again when it changes. Empty: whoever reaches the listener; refused with WX_PRODUCTION unless mutual TLS is on."`
 	APIBaseURL     []string `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, in order; the next is asked only when no connection can be made."`
 	WorkAPIBaseURL []string `name:"work-api-base-url" env:"WX_WORK_API_BASE_URL" default:"https://qyapi.weixin.qq.com" help:"Hosts of WeChat Work's API (企业微信), in order, for accounts of the kind work."`
@@ -39,7 +39,7 @@ type Config struct {
 
 // Check reads the files that the settings name and returns everything that is wrong.
 func (c *Config) Check() error {
-	_, accountsErr := c.accounts()
+	_, accountsErr := c.accounts(&config.Files{})
 	seal, keyErr := c.sealer()
 	if keyErr == nil {
 		_, keyErr = c.cache(seal)
@@ -54,13 +54,20 @@ type secretAccount struct {
 	secret config.Secret
 }
 
-func (c *Config) accounts() ([]secretAccount, error) {
+func (c *Config) accounts(files *config.Files) ([]secretAccount, error) {
 	if c.AccountsFile == "" {
 		return nil, errors.New("WX_ACCOUNTS_FILE: not set; it names the YAML file that lists the Official Accounts and their app_secret_file")
 	}
 	var file account.File
-	if err := config.ReadYAML(c.AccountsFile, &file); err != nil {
+	data, err := files.Read(c.AccountsFile)
+	if err != nil {
 		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %w", err)
+	}
+	if err := config.DecodeYAML(c.AccountsFile, data, &file); err != nil {
+		// The first line has place and reason. The excerpt below it would show a secret that somebody wrote
+		// into this file, instead of the name of a file.
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("WX_ACCOUNTS_FILE: %s", reason)
 	}
 	file.ApplyDefaults()
 	if err := file.Validate(); err != nil {
@@ -78,7 +85,7 @@ func (c *Config) accounts() ([]secretAccount, error) {
 			accounts = append(accounts, secretAccount{Account: a})
 			continue
 		}
-		secret, err := config.ReadSecret(fmt.Sprintf("accounts[%d].app_secret_file", i), a.AppSecretFile)
+		secret, err := files.ReadSecret(fmt.Sprintf("accounts[%d].app_secret_file", i), a.AppSecretFile)
 		errs = append(errs, err)
 		accounts = append(accounts, secretAccount{a, secret})
 	}

@@ -23,13 +23,14 @@ import (
 	"github.com/wxstack/wxstack/wechat/account"
 )
 
-// doctor returns one for the accounts of the service, which gets their tokens by way of token.
+// doctor returns one for the accounts that the service has at the time, which gets their tokens by way of token.
 func (s *Service) doctor(token func(*refresh.Refresher, context.Context) (credential.Credential, error)) *doctor.Doctor {
 	return doctor.New(doctor.Config{
 		Ping: redisconn.Ping(s.redis), Sealed: s.sealed, Store: s.store, Ledger: spend.NewRedis(s.redis), API: s.api,
 		Accounts: func() []doctor.Account {
-			accounts := make([]doctor.Account, 0, len(s.accounts))
-			for _, a := range s.accounts {
+			shown := s.house.Load().shown
+			accounts := make([]doctor.Account, 0, len(shown))
+			for _, a := range shown {
 				keeper := rootOf(a)
 				accounts = append(accounts, doctor.Account{
 					Key: keeper.Key, Spec: keeper.Spec, Official: isOfficial(a),

@@ -4,18 +4,49 @@ import (
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/grant"
 	"github.com/wxstack/wxstack/services/token-center/internal/kind"
+	"github.com/wxstack/wxstack/services/token-center/internal/lease"
 	"github.com/wxstack/wxstack/services/token-center/internal/platform"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/server"
+	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 	"github.com/wxstack/wxstack/wechat/account"
 )
 
 // keepers makes the keepers of all credentials. Of common everything is used that is the same for all.
 type keepers struct {
 	*Service
+	*house
 
 	common refresh.Config
-	desks  map[string]*platform.Desk
+	// former is the house that is being replaced; nil: none.
+	former *house
+}
+
+// build makes a house: the keepers of each account's credentials, and the desks of the platforms. It takes over
+// what the house that it replaces has in memory.
+func (s *Service) build(accounts []secretAccount, former *house) *house {
+	h := &house{
+		refreshers: map[credential.Key]*refresh.Refresher{}, grants: map[credential.Key]*grant.Keeper{},
+		desks: map[string]*platform.Desk{}, shown: make([]server.Account, len(accounts)), // in the order of the file.
+	}
+	k := &keepers{Service: s, house: h, former: former, common: refresh.Config{
+		Store: s.store, Lease: lease.NewElector(s.redis, leaseTTL), Ledger: spend.NewRedis(s.redis),
+		Metrics: s.metrics, Log: s.tel.Log,
+	}}
+	if s.cache != nil {
+		k.common.Cache = s.cache
+	}
+	for _, platforms := range []bool{true, false} {
+		for i, a := range accounts {
+			if (a.Kind == account.KindPlatform) == platforms {
+				h.shown[i] = k.open(a)
+			}
+		}
+	}
+	if former != nil {
+		h.inherit(former)
+	}
+	return h
 }
 
 // open makes the keepers of one account's credentials. A platform must be opened before its authorizers.
@@ -26,9 +57,9 @@ func (k *keepers) open(a secretAccount) server.Account {
 		cfg.Key = credential.Key{AppID: a.AppID, Kind: spec.Kind}
 		cfg.Spec, cfg.Issuer, cfg.Parent = spec, issuer, parent
 		cfg.Health = k.tel.Health.Component(componentName(cfg.Key))
-		kept[spec.Kind] = refresh.New(cfg)
-		k.refreshers[cfg.Key] = kept[spec.Kind]
-		return kept[spec.Kind]
+		keeper := refresh.New(cfg)
+		kept[spec.Kind], k.refreshers[cfg.Key] = keeper, keeper
+		return keeper
 	}
 	spec := specOf(a)
 	switch spec.Source {
@@ -36,14 +67,14 @@ func (k *keepers) open(a secretAccount) server.Account {
 		token := keep(spec, k.work.Work(a.AppID, a.secret), nil)
 		keep(kind.WorkJSAPITicket(), k.work.WorkTicket(), token)
 	case kind.Component().Source:
-		ticket := grant.NewTicket(k.store, a.AppID)
+		ticket := k.granted(grant.NewTicket(k.store, a.AppID))
 		token := keep(spec, k.wechat.Component(a.AppID, a.secret), ticket)
 		k.desks[a.AppID] = platform.New(platform.Config{
 			AppID: a.AppID, API: k.wechat.Platform(a.AppID), Ticket: ticket, Component: token,
 			Authorizers: map[string]*grant.Keeper{}, Store: k.store, Ledger: k.common.Ledger,
 		})
 	case kind.Authorizer().Source:
-		desk, granted := k.desks[a.Platform], grant.NewRefreshToken(k.store, a.AppID)
+		desk, granted := k.desks[a.Platform], k.granted(grant.NewRefreshToken(k.store, a.AppID))
 		desk.Authorizers[a.AppID] = granted
 		k.tickets(keep, keep(spec, desk.API.Authorizer(a.AppID, granted), desk.Component))
 	case kind.Classic().Source:
@@ -54,6 +85,17 @@ func (k *keepers) open(a secretAccount) server.Account {
 	return server.Account{
 		AppID: a.AppID, OriginalID: a.OriginalID, Kind: string(a.Kind), TokenAPI: spec.Source, Credentials: kept,
 	}
+}
+
+// granted returns the keeper of the same grant that the former house has, or else the new one. It needs
+// nothing of an account but the AppID, and it may hold what cannot be had again.
+func (k *keepers) granted(fresh *grant.Keeper) *grant.Keeper {
+	keeper := fresh
+	if k.former != nil && k.former.grants[fresh.Key] != nil {
+		keeper = k.former.grants[fresh.Key]
+	}
+	k.grants[fresh.Key] = keeper
+	return keeper
 }
 
 // tickets keeps what is got with an account's access token.

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -21,17 +21,12 @@ import (
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/token-center/internal/access"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
-	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/doctor"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
 	"github.com/wxstack/wxstack/services/token-center/internal/jsonapi"
-	"github.com/wxstack/wxstack/services/token-center/internal/lease"
-	"github.com/wxstack/wxstack/services/token-center/internal/platform"
 	"github.com/wxstack/wxstack/services/token-center/internal/refresh"
 	"github.com/wxstack/wxstack/services/token-center/internal/server"
-	"github.com/wxstack/wxstack/services/token-center/internal/spend"
 	"github.com/wxstack/wxstack/services/token-center/internal/store"
-	"github.com/wxstack/wxstack/wechat/account"
 )
 
 // leaseTTL is how long a replica that died keeps the others from renewing. It is renewed each third.
@@ -53,6 +48,7 @@ type Service struct {
 	httpListener net.Listener
 	rpc          *rpc.Server
 	server       *server.Server
+	platforms    *server.Platforms
 	callers      *caller.Live
 	// callersFile is empty where everybody may ask.
 	callersFile string
@@ -63,9 +59,10 @@ type Service struct {
 	store       *store.Redis
 	sealed      bool        // tokens are encrypted in Redis.
 	cache       *store.File // nil: none.
-	accounts    []server.Account
-	desks       []*platform.Desk
-	refreshers  map[credential.Key]*refresh.Refresher
+	metrics     *refresh.Metrics
+	accounts    *config.Live[[]secretAccount]
+	// house is the one in force; Run begins with the first.
+	house atomic.Pointer[house]
 }
 
 // New reads the files of cfg and binds the listeners. Redis and WeChat are called in Run.
@@ -88,7 +85,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 
 // furnish makes what keeps the tokens, without what serves them.
 func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
-	accounts, err := cfg.accounts()
+	accounts, err := config.NewLive(cfg.accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +93,7 @@ func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{tel: tel, sealed: seal.Enabled(), refreshers: map[credential.Key]*refresh.Refresher{}}
+	s := &Service{tel: tel, sealed: seal.Enabled(), accounts: accounts, metrics: refresh.NewMetrics(tel.Metrics)}
 	if s.cache, err = cfg.cache(seal); err != nil {
 		return nil, err
 	}
@@ -111,7 +108,7 @@ func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	}
 	s.api = doctor.NewAPI(cfg.APIBaseURL)
 	s.store = store.NewRedis(s.redis, seal)
-	s.open(accounts)
+	s.house.Store(s.build(accounts.Current(), nil))
 	return s, nil
 }
 
@@ -125,11 +122,12 @@ func (s *Service) serve(ctx context.Context, cfg Config) error {
 	if s.rpc, err = rpc.NewServer(s.tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return err
 	}
-	s.server = server.New(s.accounts)
+	first := s.house.Load()
+	s.server, s.platforms = server.New(first.shown), server.NewPlatforms(first.platforms())
 	methods := doctor.Server{TokenServiceServer: s.server, Doctor: s.doctor((*refresh.Refresher).Get)}
 	trail := access.NewTrail(s.tel)
 	tokenv1.RegisterTokenServiceServer(s.rpc, access.New(methods, trail))
-	tokenv1.RegisterPlatformServiceServer(s.rpc, access.NewPlatforms(server.NewPlatforms(s.desks), trail))
+	tokenv1.RegisterPlatformServiceServer(s.rpc, access.NewPlatforms(s.platforms, trail))
 	return s.listen(ctx, cfg)
 }
 
@@ -180,26 +178,6 @@ func (s *Service) listenHTTP(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// open makes the keepers of each account's credentials, and the desks of the platforms.
-func (s *Service) open(accounts []secretAccount) {
-	k := &keepers{Service: s, desks: map[string]*platform.Desk{}, common: refresh.Config{
-		Store: s.store, Lease: lease.NewElector(s.redis, leaseTTL), Ledger: spend.NewRedis(s.redis),
-		Metrics: refresh.NewMetrics(s.tel.Metrics), Log: s.tel.Log,
-	}}
-	if s.cache != nil {
-		k.common.Cache = s.cache
-	}
-	s.accounts = make([]server.Account, len(accounts)) // in the order of the file.
-	for _, platforms := range []bool{true, false} {
-		for i, a := range accounts {
-			if (a.Kind == account.KindPlatform) == platforms {
-				s.accounts[i] = k.open(a)
-			}
-		}
-	}
-	s.desks = slices.Collect(maps.Values(k.desks))
-}
-
 // Addr returns the address of the gRPC listener.
 func (s *Service) Addr() string { return s.listener.Addr().String() }
 
@@ -219,14 +197,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Add("redis", lifecycle.Func(func(ctx context.Context) error {
 		return redisconn.Watch(ctx, redisconn.Ping(s.redis), component.Report)
 	}))
-	keys := make([]credential.Key, 0, len(s.refreshers))
-	for key, keeper := range s.refreshers {
-		keys = append(keys, key)
-		group.Add(componentName(key), keeper)
-	}
-	group.Add("token changes", lifecycle.Func(func(ctx context.Context) error {
-		return s.store.Watch(ctx, keys, func(key credential.Key) { s.refreshers[key].Notify() })
-	}))
+	group.Add("accounts", lifecycle.Func(s.keepAccounts))
 	if s.callersFile != "" {
 		group.Add("callers", s.callers)
 	} else if addr, ok := s.listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {

@@ -39,7 +39,8 @@ const (
 
 // Keeper keeps one grant. It is safe for concurrent use.
 type Keeper struct {
-	key   credential.Key
+	// Key names the grant.
+	Key   credential.Key
 	life  time.Duration
 	store Store
 	// remedy says how another one comes about.
@@ -52,7 +53,7 @@ type Keeper struct {
 // NewTicket returns the keeper of a platform's component_verify_ticket.
 func NewTicket(s Store, platform string) *Keeper {
 	return &Keeper{
-		key: credential.Key{AppID: platform, Kind: credential.VerifyTicket}, life: TicketLife, store: s,
+		Key: credential.Key{AppID: platform, Kind: credential.VerifyTicket}, life: TicketLife, store: s,
 		remedy: "WeChat pushes one every 10 minutes to the 授权事件接收URL; see that it leads to the gateway, " +
 			"and call api_start_push_ticket if none comes",
 	}
@@ -61,7 +62,7 @@ func NewTicket(s Store, platform string) *Keeper {
 // NewRefreshToken returns the keeper of an account's authorizer_refresh_token.
 func NewRefreshToken(s Store, appID string) *Keeper {
 	return &Keeper{
-		key: credential.Key{AppID: appID, Kind: credential.RefreshToken}, life: RefreshTokenLife, store: s,
+		Key: credential.Key{AppID: appID, Kind: credential.RefreshToken}, life: RefreshTokenLife, store: s,
 		remedy: "let the account's administrator (管理员) authorise the platform, again if they have withdrawn it",
 	}
 }
@@ -71,7 +72,7 @@ func NewRefreshToken(s Store, appID string) *Keeper {
 func (k *Keeper) Next(ctx context.Context) (credential.Generation, error) {
 	// The clock as a floor keeps generations growing even when Redis and every replica have forgotten.
 	above := max(k.remembered().Generation, credential.Generation(max(0, time.Now().UnixMilli())))
-	return k.store.NextGeneration(ctx, k.key, above)
+	return k.store.NextGeneration(ctx, k.Key, above)
 }
 
 // Put keeps a value in the place that Next gave. A value whose place is older than that of the newest is
@@ -80,7 +81,7 @@ func (k *Keeper) Next(ctx context.Context) (credential.Generation, error) {
 func (k *Keeper) Put(ctx context.Context, place credential.Generation, value config.Secret) error {
 	now := credential.Instant(time.Now())
 	return k.save(ctx, credential.Credential{
-		Key: k.key, Value: value, Generation: place, ObtainedAt: now, ExpiresAt: now.Add(k.life),
+		Key: k.Key, Value: value, Generation: place, ObtainedAt: now, ExpiresAt: now.Add(k.life),
 	})
 }
 
@@ -106,7 +107,7 @@ func (k *Keeper) Get(ctx context.Context) (credential.Credential, error) {
 	case err != nil:
 		return credential.Credential{}, err
 	case !c.Alive(time.Now()):
-		return credential.Credential{}, fault.New(fault.Precondition, "there is no valid %s of %s; %s", k.key.Kind, k.key.AppID, k.remedy)
+		return credential.Credential{}, fault.New(fault.Precondition, "there is no valid %s of %s; %s", k.Key.Kind, k.Key.AppID, k.remedy)
 	}
 	return c, nil
 }
@@ -115,7 +116,7 @@ func (k *Keeper) Get(ctx context.Context) (credential.Credential, error) {
 func (k *Keeper) Refresh(ctx context.Context, rejected credential.Rejected) (credential.Credential, error) {
 	c, err := k.Get(ctx)
 	if err == nil && rejected.Names(c) {
-		err = fault.New(fault.Precondition, "WeChat rejects the newest %s of %s; %s", k.key.Kind, k.key.AppID, k.remedy)
+		err = fault.New(fault.Precondition, "WeChat rejects the newest %s of %s; %s", k.Key.Kind, k.Key.AppID, k.remedy)
 	}
 	if err != nil {
 		return credential.Credential{}, err
@@ -125,9 +126,9 @@ func (k *Keeper) Refresh(ctx context.Context, rejected credential.Rejected) (cre
 
 // load returns the newer of what is stored and what is remembered, and gives the store what it lacks.
 func (k *Keeper) load(ctx context.Context) (credential.Credential, error) {
-	stored, err := k.store.Load(ctx, k.key)
+	stored, err := k.store.Load(ctx, k.Key)
 	if err != nil && !errors.Is(err, store.ErrUnreadable) {
-		return credential.Credential{}, fmt.Errorf("the %s of %s: %w", k.key.Kind, k.key.AppID, err)
+		return credential.Credential{}, fmt.Errorf("the %s of %s: %w", k.Key.Kind, k.Key.AppID, err)
 	}
 	newest := k.remember(stored)
 	if newest.Generation == stored.Generation {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,24 +18,32 @@ import (
 type Platforms struct {
 	tokenv1.UnimplementedPlatformServiceServer
 
-	desks []*platform.Desk
+	current atomic.Pointer[[]*platform.Desk]
 }
 
 // NewPlatforms returns a server for the desks of all platforms, which may be none.
-func NewPlatforms(desks []*platform.Desk) *Platforms { return &Platforms{desks: desks} }
+func NewPlatforms(desks []*platform.Desk) *Platforms {
+	s := new(Platforms)
+	s.Replace(desks)
+	return s
+}
+
+// Replace puts the desks of other platforms in force. A call that has begun ends at the desk where it began.
+func (s *Platforms) Replace(desks []*platform.Desk) { s.current.Store(&desks) }
 
 // find returns the platform meant by appID; an empty one means the only platform.
 func (s *Platforms) find(appID string) (*platform.Desk, error) {
-	if appID == "" && len(s.desks) == 1 {
-		return s.desks[0], nil
+	desks := *s.current.Load()
+	if appID == "" && len(desks) == 1 {
+		return desks[0], nil
 	}
-	for _, d := range s.desks {
+	for _, d := range desks {
 		if d.AppID == appID {
 			return d, nil
 		}
 	}
 	if appID == "" {
-		return nil, fault.New(fault.Invalid, "component_app_id: required, because %d platforms are configured", len(s.desks))
+		return nil, fault.New(fault.Invalid, "component_app_id: required, because %d platforms are configured", len(desks))
 	}
 	return nil, fault.New(fault.NotFound, "component_app_id: the accounts file (WX_ACCOUNTS_FILE) has no account %q of the kind platform", appID)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,14 +35,29 @@ type Account struct {
 type Server struct {
 	tokenv1.UnimplementedTokenServiceServer
 
-	accounts []Account
+	current  atomic.Pointer[directory]
 	drain    sync.Once
 	draining chan struct{}
 }
 
+// directory are the accounts of a time.
+type directory struct {
+	accounts []Account
+	// replaced is closed when another directory is in force.
+	replaced chan struct{}
+}
+
 // New returns a server for accounts, at least one.
 func New(accounts []Account) *Server {
-	return &Server{accounts: accounts, draining: make(chan struct{})}
+	s := &Server{draining: make(chan struct{})}
+	s.current.Store(&directory{accounts: accounts, replaced: make(chan struct{})})
+	return s
+}
+
+// Replace puts other accounts in force. Watches go on with them.
+func (s *Server) Replace(accounts []Account) {
+	former := s.current.Swap(&directory{accounts: accounts, replaced: make(chan struct{})})
+	close(former.replaced)
 }
 
 // Drain ends every watch, so that the watchers go to another replica. Without it an orderly stop would
@@ -82,12 +98,12 @@ func kindOf(wire tokenv1.TokenKind) (credential.Kind, error) {
 }
 
 // keeper returns who keeps a credential.
-func (s *Server) keeper(appID string, wire tokenv1.TokenKind) (*refresh.Refresher, error) {
+func (d *directory) keeper(appID string, wire tokenv1.TokenKind) (*refresh.Refresher, error) {
 	kind, err := kindOf(wire)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.find(appID)
+	a, err := d.find(appID)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +125,14 @@ func (a Account) keeper(kind credential.Kind) (*refresh.Refresher, error) {
 }
 
 // find returns the account meant by appID; an empty one means the only account.
-func (s *Server) find(appID string) (Account, error) {
-	if appID == "" && len(s.accounts) == 1 {
-		return s.accounts[0], nil
+func (d *directory) find(appID string) (Account, error) {
+	if appID == "" && len(d.accounts) == 1 {
+		return d.accounts[0], nil
 	}
 	if appID == "" {
-		return Account{}, fault.New(fault.Invalid, "app_id: required, because %d accounts are configured", len(s.accounts))
+		return Account{}, fault.New(fault.Invalid, "app_id: required, because %d accounts are configured", len(d.accounts))
 	}
-	for _, a := range s.accounts {
+	for _, a := range d.accounts {
 		if a.AppID == appID {
 			return a, nil
 		}
@@ -126,7 +142,7 @@ func (s *Server) find(appID string) (Account, error) {
 
 // GetToken implements TokenService.
 func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
-	keeper, err := s.keeper(req.GetAppId(), req.GetKind())
+	keeper, err := s.current.Load().keeper(req.GetAppId(), req.GetKind())
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +155,7 @@ func (s *Server) GetToken(ctx context.Context, req *tokenv1.GetTokenRequest) (*t
 
 // RefreshToken implements TokenService.
 func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequest) (*tokenv1.RefreshTokenResponse, error) {
-	keeper, err := s.keeper(req.GetAppId(), req.GetKind())
+	keeper, err := s.current.Load().keeper(req.GetAppId(), req.GetKind())
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +172,22 @@ func (s *Server) RefreshToken(ctx context.Context, req *tokenv1.RefreshTokenRequ
 	return &tokenv1.RefreshTokenResponse{Token: present(c, time.Now())}, nil
 }
 
-// WatchToken implements TokenService. One slot per watcher says that something changed; what is sent
-// is the newest at the time of sending.
+// WatchToken implements TokenService.
 func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
-	keepers, err := s.watched(req)
+	sent := map[string]credential.Credential{}
+	for stream.Context().Err() == nil {
+		if err := s.watch(s.current.Load(), req, stream, sent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch sends what changes until the watcher leaves or other accounts are in force. One slot per watcher
+// says that something changed; what is sent is the newest at the time of sending, and never older than
+// what was sent.
+func (s *Server) watch(d *directory, req *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse], sent map[string]credential.Credential) error {
+	keepers, err := d.watched(req)
 	if err != nil {
 		return err
 	}
@@ -168,21 +196,22 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 		stop := keeper.Watch(dirty)
 		defer stop()
 	}
-	sent := make([]credential.Credential, len(keepers))
 	for {
-		for i, keeper := range keepers {
+		for _, keeper := range keepers {
 			c, now := keeper.Current(), time.Now()
-			if c == sent[i] || !c.Alive(now) {
+			if c == sent[c.AppID] || c.Generation < sent[c.AppID].Generation || !c.Alive(now) {
 				continue
 			}
 			if err := stream.Send(&tokenv1.WatchTokenResponse{Token: present(c, now)}); err != nil {
 				return err
 			}
-			sent[i] = c
+			sent[c.AppID] = c
 		}
 		select {
 		case <-dirty:
 		case <-stream.Context().Done():
+			return nil
+		case <-d.replaced:
 			return nil
 		case <-s.draining:
 			return fault.New(fault.Unavailable, "token-center is stopping; watch another replica")
@@ -191,14 +220,14 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 }
 
 // watched returns the keepers that a request names; without names those of every account that has the kind.
-func (s *Server) watched(req *tokenv1.WatchTokenRequest) ([]*refresh.Refresher, error) {
+func (d *directory) watched(req *tokenv1.WatchTokenRequest) ([]*refresh.Refresher, error) {
 	kind, err := kindOf(req.GetKind())
 	if err != nil {
 		return nil, err
 	}
 	var keepers []*refresh.Refresher
 	if len(req.GetAppIds()) == 0 {
-		for _, a := range s.accounts {
+		for _, a := range d.accounts {
 			if keeper, ok := a.Credentials[kind]; ok {
 				keepers = append(keepers, keeper)
 			}
@@ -206,7 +235,7 @@ func (s *Server) watched(req *tokenv1.WatchTokenRequest) ([]*refresh.Refresher, 
 		return keepers, nil
 	}
 	for _, appID := range req.GetAppIds() {
-		keeper, err := s.keeper(appID, req.GetKind())
+		keeper, err := d.keeper(appID, req.GetKind())
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +247,7 @@ func (s *Server) watched(req *tokenv1.WatchTokenRequest) ([]*refresh.Refresher, 
 // ListAccounts implements TokenService.
 func (s *Server) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
 	resp := &tokenv1.ListAccountsResponse{}
-	for _, a := range s.accounts {
+	for _, a := range s.current.Load().accounts {
 		shown := &tokenv1.Account{AppId: a.AppID, OriginalId: a.OriginalID, Kind: a.Kind, TokenApi: a.TokenAPI}
 		for _, k := range kinds {
 			if keeper, ok := a.Credentials[k.kind]; ok {

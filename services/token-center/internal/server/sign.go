@@ -13,7 +13,7 @@ import (
 
 // SignJSSDK implements TokenService. The ticket stays here.
 func (s *Server) SignJSSDK(ctx context.Context, req *tokenv1.SignJSSDKRequest) (*tokenv1.SignJSSDKResponse, error) {
-	a, err := s.find(req.GetAppId())
+	a, err := s.current.Load().find(req.GetAppId())
 	if err != nil {
 		return nil, err
 	}
