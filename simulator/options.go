@@ -68,6 +68,10 @@ type Account struct {
 	AppSecret      string // AppSecret that the token endpoints check.
 	Mode           Mode   // Mode of message encryption; empty means compatible.
 	CallbackURL    string // CallbackURL (服务器配置 URL) that receives the pushes.
+
+	// TokenLife makes access tokens live shorter than WeChat's 7200 s, so that a test
+	// sees many renewals in little time; 0 means 7200 s.
+	TokenLife time.Duration
 }
 
 // Delivery says how long the platform waits for an answer and how often it sends

@@ -55,6 +55,7 @@ var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 func (a *accountState) forget(now time.Time) {
 	a.followers = make(map[string]*follower)
 	a.tokens = newTokenBook(a.AppID)
+	a.tokens.life = a.TokenLife
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()

@@ -73,6 +73,7 @@ func (t *token) kill(at time.Time) {
 // time and does no I/O.
 type tokenBook struct {
 	appID       string
+	life        time.Duration // Of a token; 0 means WeChat's 7200 s.
 	generations int
 	tokens      map[TokenKind][]*token // Oldest first; the last is the current one.
 	fetches     TokenFetches
@@ -102,6 +103,15 @@ func newTokenBook(appID string) *tokenBook {
 	return &tokenBook{appID: appID, tokens: make(map[TokenKind][]*token)}
 }
 
+// lifetime is how long a token lives.
+func (b *tokenBook) lifetime() time.Duration { return cmp.Or(b.life, tokenLifetime) }
+
+// shortened keeps a span of WeChat's within two thirds of a token's life, so that
+// tokens with short lives are renewed and overlap as those of WeChat are.
+func (b *tokenBook) shortened(span time.Duration) time.Duration {
+	return min(span, b.lifetime()*2/3) //nolint:mnd // See above.
+}
+
 // current returns the newest token of a kind if it is still valid.
 func (b *tokenBook) current(kind TokenKind, now time.Time) *token {
 	issued := b.tokens[kind]
@@ -117,7 +127,7 @@ func (b *tokenBook) issue(kind TokenKind, now time.Time) *token {
 	b.generations++
 	created := &token{
 		value: newTokenValue(b.generations), kind: kind, generation: b.generations,
-		issued: now, expires: now.Add(tokenLifetime),
+		issued: now, expires: now.Add(b.lifetime()),
 	}
 	b.tokens[kind] = append(b.tokens[kind], created)
 	if excess := len(b.tokens[kind]) - maxIssuedTokens; excess > 0 {
@@ -147,7 +157,7 @@ func (b *tokenBook) replace(kind TokenKind, now time.Time) *token {
 	former := b.tokens[kind]
 	for position, old := range former {
 		if position == len(former)-1 {
-			old.kill(now.Add(classicOverlap))
+			old.kill(now.Add(b.shortened(classicOverlap)))
 		} else {
 			old.kill(now)
 		}
@@ -162,7 +172,7 @@ func (b *tokenBook) stable(now time.Time) (*token, errcode) {
 	if code := b.countStable(now); code != codeOK {
 		return nil, code
 	}
-	if current := b.current(TokenStable, now); current != nil && current.expires.Sub(now) > stableRenewBefore {
+	if current := b.current(TokenStable, now); current != nil && current.expires.Sub(now) > b.shortened(stableRenewBefore) {
 		return current, codeOK
 	}
 

@@ -305,3 +305,24 @@ func TestWorkToken(t *testing.T) {
 		t.Error("no new token after the first one's end")
 	}
 }
+
+func TestTokensMayLiveShorterAndAreRenewedAndOverlapAccordingly(t *testing.T) {
+	t.Parallel()
+	book := newTokenBook("wx")
+	book.life = 12 * time.Second
+	first, _ := book.stable(bookStart)
+	if again, _ := book.stable(bookStart.Add(3 * time.Second)); again != first {
+		t.Error("a stable token with three quarters of its life left was replaced")
+	}
+	if renewed, _ := book.stable(bookStart.Add(5 * time.Second)); renewed == first {
+		t.Error("a stable token past a third of its life was not replaced")
+	}
+	old, _ := book.classic(bookStart)
+	_, _ = book.classic(bookStart.Add(time.Second))
+	if old.verdict(bookStart.Add(8*time.Second)) != codeOK || old.verdict(bookStart.Add(9*time.Second)) == codeOK {
+		t.Error("the overlap of classic tokens is not two thirds of their life")
+	}
+	if first.verdict(bookStart.Add(12*time.Second)) != codeTokenExpired {
+		t.Error("a token outlived its life")
+	}
+}
