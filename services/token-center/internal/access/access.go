@@ -14,6 +14,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/fault"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 )
 
 // Server implements TokenService by what another one does. The caller is the one that the context knows
@@ -65,7 +66,7 @@ func (s *Server) WatchToken(req *tokenv1.WatchTokenRequest, stream grpc.ServerSt
 	ctx := stream.Context()
 	who := caller.FromContext(ctx)
 	if !who.MayHaveKind(req.GetKind()) {
-		return s.forbid(ctx, who, strings.Join(req.GetAppIds(), ", "), caller.KindName(req.GetKind()))
+		return s.forbid(ctx, who, caller.KindName(req.GetKind()), req.GetAppIds()...)
 	}
 	for _, appID := range req.GetAppIds() {
 		if err := s.permit(ctx, who, &appID, req.GetKind()); err != nil {
@@ -125,12 +126,12 @@ func (s *Server) Diagnose(ctx context.Context, req *tokenv1.DiagnoseRequest) (*t
 	who := caller.FromContext(ctx)
 	for _, appID := range req.GetAppIds() {
 		if !who.MaySee(appID) {
-			return nil, s.forbid(ctx, who, appID, caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN))
+			return nil, s.forbid(ctx, who, caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN), appID)
 		}
 	}
 	if appIDs, all := who.Accounts(); len(req.GetAppIds()) == 0 && !all {
 		if len(appIDs) == 0 {
-			return nil, s.forbid(ctx, who, "", caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN))
+			return nil, s.forbid(ctx, who, caller.KindName(tokenv1.TokenKind_TOKEN_KIND_ACCESS_TOKEN))
 		}
 		req = &tokenv1.DiagnoseRequest{AppIds: appIDs}
 	}
@@ -158,14 +159,20 @@ func (g gate) check(ctx context.Context, who caller.Caller, appID *string, kind 
 		}
 	}
 	if !granted(*appID) {
-		return g.forbid(ctx, who, *appID, kind)
+		return g.forbid(ctx, who, kind, *appID)
 	}
 	return nil
 }
 
-func (g gate) forbid(ctx context.Context, who caller.Caller, appID, kind string) error {
+// forbid writes the refusal down. What it shows of the accounts is what may be shown.
+func (g gate) forbid(ctx context.Context, who caller.Caller, kind string, appIDs ...string) error {
+	shown := make([]string, 0, len(appIDs))
+	for _, appID := range appIDs {
+		shown = append(shown, credential.ShownAppID(appID))
+	}
+	appID := strings.Join(shown, ", ")
 	g.trail.deny(ctx, who, appID, kind)
 	return fault.New(fault.Forbidden,
-		"caller %q may not have the %s of account %.64q; if it should, add them to its entry in the callers file of token-center (WX_CALLERS_FILE)",
+		"caller %q may not have the %s of account %q; if it should, add them to its entry in the callers file of token-center (WX_CALLERS_FILE)",
 		who.Name, kind, appID)
 }

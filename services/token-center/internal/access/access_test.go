@@ -1,10 +1,12 @@
 package access_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -263,5 +265,26 @@ func TestEveryMethodIsDecidedAbout(t *testing.T) {
 				t.Errorf("nobody has decided who may call %s of %s", method.MethodName, service.desc.ServiceName)
 			}
 		}
+	}
+}
+
+// Callers mix fields up, and what they are told is logged on both sides.
+func TestATokenInThePlaceOfAnAppIDIsNeitherRepeatedNorLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	trail := access.NewTrail(telemetry.ForTest(&log))
+	server, platforms := access.New(generous{}, trail), access.NewPlatforms(tokenv1.UnimplementedPlatformServiceServer{}, trail)
+	ctx, token := as(t, "one"), strings.Repeat("t", 136)
+	_, got := server.GetToken(ctx, &tokenv1.GetTokenRequest{AppId: token})
+	_, diagnosed := server.Diagnose(ctx, &tokenv1.DiagnoseRequest{AppIds: []string{token}})
+	_, stored := platforms.StoreVerifyTicket(ctx, &tokenv1.StoreVerifyTicketRequest{ComponentAppId: token})
+	watched := server.WatchToken(&tokenv1.WatchTokenRequest{AppIds: []string{"wx2", token}}, &sent{ctx: ctx})
+	for method, err := range map[string]error{"GetToken": got, "Diagnose": diagnosed, "StoreVerifyTicket": stored, "WatchToken": watched} {
+		if fault.KindOf(err) != fault.Forbidden || strings.Contains(err.Error(), token[:20]) {
+			t.Errorf("%s: error = %v", method, err)
+		}
+	}
+	if strings.Contains(log.String(), token[:20]) || !strings.Contains(log.String(), "136 characters") {
+		t.Errorf("the trail has %s", log.String())
 	}
 }

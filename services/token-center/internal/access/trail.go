@@ -36,9 +36,6 @@ type record struct {
 // maxRecords bounds what is remembered. Beyond it everything is forgotten, and some records are repeated.
 const maxRecords = 10_000
 
-// maxAppID cuts what a caller calls an AppID; real ones have 18 characters.
-const maxAppID = 64
-
 // NewTrail returns a Trail that writes to tel.
 func NewTrail(tel *telemetry.Telemetry) *Trail {
 	return &Trail{
@@ -85,7 +82,7 @@ func (t *Trail) report(ctx context.Context, who caller.Caller, req *tokenv1.Refr
 // deny writes down that a known caller asked for what it may not have. Unknown callers are not written down:
 // they could fill any log, and the metrics of gRPC count them.
 func (t *Trail) deny(ctx context.Context, who caller.Caller, appID, kind string) {
-	r := record{denied, who.Name, hostOf(ctx), appID[:min(len(appID), maxAppID)], kind}
+	r := record{denied, who.Name, hostOf(ctx), appID, kind}
 	if t.first(r, 1) {
 		t.log.WarnContext(ctx, denied, r.attributes()...)
 	}

@@ -40,6 +40,18 @@ type Key struct {
 	Kind  Kind
 }
 
+// maxAppID is more than an AppID or CorpID (18 characters) has, and less than any token or secret.
+const maxAppID = 31
+
+// ShownAppID returns what a caller calls an AppID in the form in which errors and logs may show it. What is
+// longer than an AppID may be a token in the wrong field, which must not be repeated.
+func ShownAppID(appID string) string {
+	if len(appID) > maxAppID {
+		return "(" + strconv.Itoa(len(appID)) + " characters, which is no AppID)"
+	}
+	return appID
+}
+
 // Generation numbers the values that a credential has had. It only grows, across all replicas, and is
 // the fence by which an older value can never replace a newer one.
 type Generation uint64

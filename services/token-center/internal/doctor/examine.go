@@ -92,7 +92,7 @@ func (d *Doctor) choose(appIDs []string) (chosen []Account, unknown []Finding) {
 		i := slices.IndexFunc(all, func(a Account) bool { return a.Key.AppID == appID })
 		if i < 0 {
 			unknown = append(unknown, Finding{
-				AppID: appID, Check: checkAppID, Severity: Fault, Text: "is not in the accounts file", Remedy: "add the account to WX_ACCOUNTS_FILE, or correct the AppID",
+				AppID: credential.ShownAppID(appID), Check: checkAppID, Severity: Fault, Text: "is not in the accounts file", Remedy: "add the account to WX_ACCOUNTS_FILE, or correct the AppID",
 			})
 			continue
 		}

@@ -135,7 +135,8 @@ func (d *Desk) keep(ctx context.Context, a issuer.Authorization, begun time.Time
 func (d *Desk) Revoke(ctx context.Context, appID string) error {
 	keeper, configured := d.Authorizers[appID]
 	if !configured {
-		return fault.New(fault.NotFound, "authorizer_app_id: %.64q is not in the accounts file (WX_ACCOUNTS_FILE) with platform: %s", appID, d.AppID)
+		return fault.New(fault.NotFound, "authorizer_app_id: %q is not in the accounts file (WX_ACCOUNTS_FILE) with platform: %s",
+			credential.ShownAppID(appID), d.AppID)
 	}
 	if err := keeper.Void(ctx); err != nil {
 		return unavailable(err)

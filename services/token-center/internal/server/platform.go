@@ -11,6 +11,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
+	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/platform"
 )
 
@@ -45,7 +46,8 @@ func (s *Platforms) find(appID string) (*platform.Desk, error) {
 	if appID == "" {
 		return nil, fault.New(fault.Invalid, "component_app_id: required, because %d platforms are configured", len(desks))
 	}
-	return nil, fault.New(fault.NotFound, "component_app_id: the accounts file (WX_ACCOUNTS_FILE) has no account %q of the kind platform", appID)
+	return nil, fault.New(fault.NotFound, "component_app_id: the accounts file (WX_ACCOUNTS_FILE) has no account %q of the kind platform",
+		credential.ShownAppID(appID))
 }
 
 // StoreVerifyTicket implements PlatformService.

@@ -137,7 +137,7 @@ func (d *directory) find(appID string) (Account, error) {
 			return a, nil
 		}
 	}
-	return Account{}, fault.New(fault.NotFound, "app_id: %q is not in the accounts file (WX_ACCOUNTS_FILE)", appID)
+	return Account{}, fault.New(fault.NotFound, "app_id: %q is not in the accounts file (WX_ACCOUNTS_FILE)", credential.ShownAppID(appID))
 }
 
 // GetToken implements TokenService.

@@ -282,3 +282,15 @@ func TestListAccountsShowsHowATokenIsButNotTheToken(t *testing.T) {
 		}
 	})
 }
+
+// Callers mix fields up, and what they are told is logged on both sides.
+func TestATokenInThePlaceOfAnAppIDIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 2, func(t *testing.T, h *house) {
+		token := strings.Repeat("t", 136)
+		_, err := h.GetToken(t.Context(), &tokenv1.GetTokenRequest{AppId: token})
+		if err == nil || strings.Contains(err.Error(), token[:32]) || fault.KindOf(fault.FromStatus(err)) != fault.NotFound {
+			t.Errorf("error = %v", err)
+		}
+	})
+}
