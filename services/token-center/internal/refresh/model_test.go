@@ -480,7 +480,9 @@ func (m *model) works(p *process, c credential.Credential) bool {
 	m.mu.Lock()
 	known := !time.Now().Before(m.knownFrom)
 	m.mu.Unlock()
-	news := why.forced && time.Since(why.end.Add(-m.platform.offset)) < told
+	// Two who lost the lease may have replaced it twice within the overlap, which kills it at once as well.
+	sudden := why.forced || m.lostSince(time.Now().Add(-leaseTTL-told))
+	news := sudden && time.Since(why.end.Add(-m.platform.offset)) < told
 	if !accepted && known && !why.foreign && !news {
 		m.violatef("replica %d handed out a token that is dead: %v", p.number, c)
 	}
