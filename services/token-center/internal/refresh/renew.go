@@ -166,7 +166,7 @@ func (r *Refresher) work(ctx context.Context, n need) error {
 	fresh, forced, err := r.fetch(ctx, n, before)
 	if err != nil {
 		r.Metrics.refreshes.WithLabelValues(r.Key.AppID, string(r.Key.Kind), outcomeFailed).Inc()
-		r.settle(ctx, n.cause, before, now, err)
+		r.settle(ctx, n.cause, before, now, forced, err)
 		return err
 	}
 	fresh.Generation = generation
@@ -214,10 +214,10 @@ func (r *Refresher) doubt(ctx context.Context, before credential.Credential, now
 // settle puts right what a failed request did not change: it restores the trust in the token when it is
 // certain that WeChat has not replaced it, and returns the allowances when the request never left. So a
 // day without network does not use up the allowance of the day.
-func (r *Refresher) settle(ctx context.Context, c cause, before credential.Credential, taken time.Time, failure error) {
+func (r *Refresher) settle(ctx context.Context, c cause, before credential.Credential, taken time.Time, forced bool, failure error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if errors.Is(failure, credential.ErrNotSent) {
+	if errors.Is(failure, credential.ErrNotSent) && !forced { // a forced request follows one that was sent.
 		if err := r.giveBack(ctx, c, taken); err != nil {
 			r.Log.WarnContext(ctx, "allowances could not be given back", "error", err)
 		}
