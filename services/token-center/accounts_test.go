@@ -157,6 +157,10 @@ func TestAnAuthorizerComesAndKeepsItsGrantWithoutARestart(t *testing.T) {
 		})
 	}
 	edited(both)
+	// Its keeper has asked in vain, and leaves WeChat alone while the code is exchanged.
+	if _, err := r.GetToken(ctx, askAuthorizer); fault.KindOf(err) != fault.Precondition {
+		t.Fatalf("before the authorisation: %v", err)
+	}
 	granted, err := r.ExchangeAuthorizationCode(ctx, &tokenv1.ExchangeAuthorizationCodeRequest{AuthorizationCode: "live-code"})
 	if err != nil || !granted.GetConfigured() {
 		t.Fatalf("exchange: %v, %v", granted, err)
