@@ -88,6 +88,8 @@ type Courier struct {
 type parcel struct {
 	// Courier.mu guards Parts, which come later, and id, which changes when the store has lost the job.
 	Job
+	// over, guarded by Courier.mu as well, says that the store must not get the job again.
+	over bool
 
 	in      message.Message
 	asking  *Asking // nil if logic has to be asked yet
@@ -179,13 +181,14 @@ func (c *Courier) conclude(p *parcel, o outcome, reason error) {
 	if o == outcomeReleased {
 		return // It is this replica's until Drain has released it.
 	}
+	c.mu.Lock()
+	p.over = true
+	delete(c.parcels, jobName(p.AppID, p.Key))
+	c.metrics.jobs.Set(float64(len(c.parcels)))
+	c.mu.Unlock()
 	if o != outcomeMoved {
 		c.forget(p, o, reason)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.parcels, jobName(p.AppID, p.Key))
-	c.metrics.jobs.Set(float64(len(c.parcels)))
 }
 
 // forget takes a parcel that is over out of the store.
@@ -440,10 +443,12 @@ func (c *Courier) renew(appID string, held []*parcel) (lost []*parcel, err error
 	return lost, err
 }
 
-// park stores a parcel that the store does not know as ours.
+// park stores a parcel that the store does not know as ours. The store may not know it because it is over.
 func (c *Courier) park(p *parcel) {
-	job := c.stored(p)
-	if job.Left = time.Until(p.expires); job.Left <= 0 {
+	c.mu.Lock()
+	job, over := p.Job, p.over
+	c.mu.Unlock()
+	if job.Left = time.Until(p.expires); over || job.Left <= 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), storeTimeout)
@@ -453,11 +458,18 @@ func (c *Courier) park(p *parcel) {
 	case err != nil:
 	case !parked:
 		p.cancel(errMoved)
-	default:
-		c.mu.Lock()
-		p.id = id
-		c.mu.Unlock()
+	case c.parked(p, id): // It was over before it was stored.
+		job.id = id
+		_, _ = c.store.Done(ctx, job)
 	}
+}
+
+// parked notes a parcel's entry, and reports whether the parcel is over.
+func (c *Courier) parked(p *parcel, id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.id = id
+	return p.over
 }
 
 // takeOver takes the jobs of replicas that are silent.

@@ -108,17 +108,35 @@ func (f *faulty) Answer(ctx context.Context, job Job, owner string, parts [][]by
 	return f.Store.Answer(ctx, job, owner, parts)
 }
 
+// lockedLog collects what is logged.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 type running struct {
 	*Courier
 
-	log     *strings.Builder
+	log     *lockedLog
 	metrics func() string
 	drain   func(time.Duration)
 }
 
 func run(t *testing.T, owner string, store Store, replier Replier, proxy Proxy) *running {
 	t.Helper()
-	var log strings.Builder
+	var log lockedLog
 	tel := telemetry.ForTest(&log)
 	courier := New(Options{
 		Store: store, Asker: NewAsker(replier, tel.Log), Proxy: proxy, Owner: owner,
