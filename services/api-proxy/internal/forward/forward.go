@@ -16,6 +16,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/wechat/errcode"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/credential"
@@ -202,14 +203,7 @@ func wait(ctx context.Context, pause time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return false
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return lifecycle.Sleep(ctx, pause)
 }
 
 // send sends the call once and reads the verdict.

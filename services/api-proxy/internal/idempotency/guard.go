@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/lifecycle"
 )
 
 const (
@@ -79,7 +80,7 @@ func (g *Guard) Do(ctx context.Context, key Key, request Fingerprint, call Call)
 			return nil, fault.New(fault.Deadline,
 				"it is unknown whether an earlier call with this idempotency_key was carried out (the message sent), so it is not made again; look before using a new key")
 		}
-		if !wait(ctx, pause) {
+		if !lifecycle.Sleep(ctx, pause) {
 			g.metrics.count(outcomePending)
 			return nil, fault.Wrap(fault.Deadline, ctx.Err(),
 				"a call with this idempotency_key is still being made; ask again with the same key").WithRetryAfter(askAgain)
@@ -136,17 +137,5 @@ func (g *Guard) renew(ctx context.Context, key Key, claim Claim) (stop func()) {
 	return func() {
 		cancel()
 		work.Wait()
-	}
-}
-
-// wait pauses and reports whether ctx has time left.
-func wait(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

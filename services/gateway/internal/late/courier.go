@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/lifecycle"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/wechat/account"
 	"github.com/wxstack/wxstack/wechat/message"
@@ -233,7 +234,7 @@ func (c *Courier) deliver(ctx context.Context, p *parcel) (outcome, error) {
 			return outcomeReleased, errReleased
 		}
 	}
-	if !sleep(ctx, time.Until(p.due)) {
+	if !lifecycle.Sleep(ctx, time.Until(p.due)) {
 		return ended(ctx)
 	}
 	if o, err := c.await(ctx, p); o != "" {
@@ -257,18 +258,6 @@ func ended(ctx context.Context) (outcome, error) {
 		return outcomeMoved, errMoved
 	default:
 		return outcomeReleased, cause
-	}
-}
-
-// sleep waits, and reports whether ctx lasted as long.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -315,7 +304,7 @@ func (c *Courier) prepare(ctx context.Context, p *parcel) (outcome, error) {
 // await waits until the parcel's turn among those of its follower has come.
 func (c *Courier) await(ctx context.Context, p *parcel) (outcome, error) {
 	for !c.hasTurn(ctx, p) {
-		if !sleep(ctx, turnPause) {
+		if !lifecycle.Sleep(ctx, turnPause) {
 			return ended(ctx)
 		}
 	}
@@ -350,7 +339,7 @@ func (c *Courier) send(ctx context.Context, p *parcel, i int) (outcome, error) {
 			unknown++
 		}
 		c.log.DebugContext(ctx, "late answer is tried again", "app_id", p.AppID, "message_key", p.Key, "after", v.after.String(), "error", v.reason)
-		if !sleep(ctx, v.after) {
+		if !lifecycle.Sleep(ctx, v.after) {
 			return ended(ctx)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 
@@ -168,7 +169,7 @@ func (s *Sender) close() {
 
 // handle sends one job. It cuts the wait short when stopping is done, and the work when work is.
 func (s *Sender) handle(stopping, work context.Context, job queued) {
-	pause(stopping, time.Until(job.due))
+	lifecycle.Sleep(stopping, time.Until(job.due))
 	ctx, cancel := context.WithDeadline(work, job.expiry)
 	defer cancel()
 	for i, message := range job.Messages {
@@ -209,7 +210,7 @@ func (s *Sender) send(ctx context.Context, job Job, message route.Message) (stri
 		if wait <= 0 || attempt == maxAttempts {
 			return failed, err
 		}
-		pause(ctx, wait)
+		lifecycle.Sleep(ctx, wait)
 	}
 }
 
@@ -259,14 +260,4 @@ func shard(appID, openID string) uint32 {
 	_, _ = io.WriteString(h, appID+"/"+openID) // a hash never fails to be written to.
 
 	return h.Sum32() % workers
-}
-
-// pause waits for d or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
