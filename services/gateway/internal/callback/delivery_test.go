@@ -387,3 +387,38 @@ func TestACutDrainHandsOverAtOnce(t *testing.T) {
 func (panicking) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
 	return nil
 }
+
+// buggy is a store that panics from a moment on.
+type buggy struct {
+	dedupe.Store
+
+	after time.Time
+}
+
+func (b *buggy) Claim(ctx context.Context, key dedupe.Key, owner string) (dedupe.Claim, error) {
+	if time.Now().After(b.after) {
+		panic("bug")
+	}
+	return b.Store.Claim(ctx, key, owner)
+}
+
+// TestAPanicWithoutADeliveryEndsNothingElse is about a computation that has outlived the delivery that began it.
+func TestAPanicWithoutADeliveryEndsNothingElse(t *testing.T) {
+	t.Parallel()
+	d := directory(t, account.EncryptionPlain)
+	synctest.Test(t, func(t *testing.T) {
+		store := &buggy{Store: dedupe.NewMemory(), after: time.Now().Add(patience + time.Second)}
+		r := newReplica(t, d, store, &logic{delay: seconds(12), reply: message.TextReply{Content: "test"}})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if got := serve(r, push(t, account.EncryptionPlain, "/wx", text(4, "你好")).WithContext(ctx)); !got.closed {
+			t.Errorf("the delivery that lapsed got %+v", got)
+		}
+		if got := serve(r, push(t, account.EncryptionPlain, "/wx", text(4, "你好"))); got.body != message.Success {
+			t.Errorf("the next delivery got %+v", got)
+		}
+		if log := r.log.String(); !strings.Contains(log, "bug") || !strings.Contains(log, `"m4"`) {
+			t.Errorf("the panic is not in the log: %s", log)
+		}
+	})
+}

@@ -2,7 +2,9 @@ package callback
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -144,9 +146,17 @@ func (g *flights) pilot(delivery context.Context, f *flight, hold func(), until 
 	c.hold = nil
 	go func() {
 		defer c.land()
+		defer c.rescue()
 		c.fly(nil, time.Time{})
 	}()
 	return false
+}
+
+// rescue ends a panic of ours where no request is left whose handler would: no panic may end the process.
+func (c *cruise) rescue() {
+	if p := recover(); p != nil {
+		messageLog{c.log, c.key}.ErrorContext(c.ctx, "panic while answering", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
 }
 
 // cruise is a flight on its way.
@@ -183,11 +193,7 @@ func (c *cruise) land() {
 
 // begin claims the message.
 func (c *cruise) begin() {
-	asked := time.Now()
-	c.claim = c.deduper.Claim(c.ctx, c.key, c.owner)
-	if c.claim.State == dedupe.Won {
-		c.claimed = asked
-	}
+	c.look()
 	// Won by itself, but not new: a take-over.
 	c.result.repeated = c.claim.State != dedupe.Won || c.claim.Age >= dedupe.Lease
 	now := time.Now()
@@ -195,14 +201,13 @@ func (c *cruise) begin() {
 	c.state, c.act, c.pause = course{}.next(c.claim, now, c.budgetEnds)
 }
 
-// look claims the message again: to renew the claim, or to see what another replica makes of it.
+// look claims the message: for the first time, to renew the claim, or to see what another replica makes of it.
 func (c *cruise) look() {
 	asked := time.Now()
 	c.claim = c.deduper.Claim(c.ctx, c.key, c.owner)
 	if c.claim.State == dedupe.Won {
 		c.claimed = asked
 	}
-	c.state, c.act, c.pause = c.state.next(c.claim, time.Now(), c.budgetEnds)
 }
 
 // fly computes the answer or waits for the one who does, until the flight has landed. It returns false, and
@@ -232,6 +237,7 @@ func (c *cruise) fly(leave <-chan struct{}, until time.Time) bool {
 				c.hold = nil
 			}
 			c.look()
+			c.state, c.act, c.pause = c.state.next(c.claim, time.Now(), c.budgetEnds)
 		case <-leave:
 			return false
 		case <-c.stop:
@@ -252,7 +258,7 @@ func (c *cruise) step() bool {
 		c.handOver()
 		return true
 	case compute:
-		if picked, ok := c.pickUp(c.ctx, c.flight); ok {
+		if picked, ok := c.pickUp(); ok {
 			c.settle(picked)
 			return true
 		}
@@ -269,7 +275,7 @@ func (c *cruise) answered(answer late.Answer) {
 		c.handOver() // The question ended with the budget.
 		return
 	}
-	c.settle(c.read(c.ctx, c.flight, answer))
+	c.settle(c.read(answer))
 }
 
 // settle stores an answer of our own. What another replica stored before counts instead, but there can be none
@@ -300,7 +306,7 @@ func (c *cruise) handOver() {
 	c.late.Adopt(c.ctx, c.job(nil), c.in, c.asking)
 	c.asking = nil // It is the adopter's now.
 	if c.policy.Policy == account.LateAnswerPickup {
-		if placeholder, ok := c.placeholder(c.ctx, c.flight); ok {
+		if placeholder, ok := c.placeholder(); ok {
 			own.answer = placeholder
 		}
 	}
@@ -327,33 +333,33 @@ func (f *flight) job(parts [][]byte) late.Job {
 }
 
 // placeholder is what a follower reads who has to come back for the answer.
-func (g *flights) placeholder(ctx context.Context, f *flight) ([]byte, bool) {
-	if !f.in.Answerable() {
+func (c *cruise) placeholder() ([]byte, bool) {
+	if !c.in.Answerable() {
 		return nil, false
 	}
-	body, err := message.Render(message.TextReply{Content: f.policy.Placeholder}, f.in, time.Now().Unix())
+	body, err := message.Render(message.TextReply{Content: c.policy.Placeholder}, c.in, time.Now().Unix())
 	if err != nil {
-		g.log.ErrorContext(ctx, "late_answer.placeholder cannot be shown", "app_id", f.key.AppID, "error", err)
+		c.log.ErrorContext(c.ctx, "late_answer.placeholder cannot be shown", "app_id", c.key.AppID, "error", err)
 		return nil, false
 	}
 	return body, true
 }
 
 // pickUp answers a text with the late answer that is due to its follower.
-func (g *flights) pickUp(ctx context.Context, f *flight) (landing, bool) {
-	if f.policy.Policy != account.LateAnswerPickup || f.in.MsgType != message.TypeText {
+func (c *cruise) pickUp() (landing, bool) {
+	if c.policy.Policy != account.LateAnswerPickup || c.in.MsgType != message.TypeText {
 		return landing{}, false
 	}
-	pickup, err := g.late.Pick(ctx, f.key.AppID, f.in.FromUserName, f.key.Message)
+	pickup, err := c.late.Pick(c.ctx, c.key.AppID, c.in.FromUserName, c.key.Message)
 	if err != nil {
-		g.log.DebugContext(ctx, "late answers cannot be looked up", "app_id", f.key.AppID, "message_key", f.key.Message, "error", err)
+		c.log.DebugContext(c.ctx, "late answers cannot be looked up", "app_id", c.key.AppID, "message_key", c.key.Message, "error", err)
 		return landing{}, false
 	}
 	switch pickup.State {
 	case late.Found:
 		return landing{answer: pickup.Part, outcome: outcomeReplied}, true
 	case late.Waiting:
-		body, ok := g.placeholder(ctx, f)
+		body, ok := c.placeholder()
 		return landing{answer: body, outcome: outcomeReplied}, ok
 	case late.Nothing:
 	}
@@ -361,30 +367,30 @@ func (g *flights) pickUp(ctx context.Context, f *flight) (landing, bool) {
 }
 
 // read makes logic's answer one for WeChat.
-func (g *flights) read(ctx context.Context, f *flight, got late.Answer) landing {
-	log := messageLog{g.log, f.key}
+func (c *cruise) read(got late.Answer) landing {
+	log := messageLog{c.log, c.key}
 	switch {
 	case got.Err != nil:
-		log.ErrorContext(ctx, "logic failed, the follower was shown nothing", "error", got.Err)
+		log.ErrorContext(c.ctx, "logic failed, the follower was shown nothing", "error", got.Err)
 		return success(outcomeFailed)
 	case got.Reply == nil:
 		return success(outcomeAcknowledged)
-	case !f.in.Answerable():
-		log.DebugContext(ctx, "reply dropped, WeChat shows none for this event", "event", f.in.Name(), "rule", got.Rule)
+	case !c.in.Answerable():
+		log.DebugContext(c.ctx, "reply dropped, WeChat shows none for this event", "event", c.in.Name(), "rule", got.Rule)
 		return success(outcomeUnanswerable)
 	}
-	reply, rest := late.Split(got.Reply, f.policy.Policy)
-	body, err := message.Render(reply, f.in, time.Now().Unix())
+	reply, rest := late.Split(got.Reply, c.policy.Policy)
+	body, err := message.Render(reply, c.in, time.Now().Unix())
 	if err != nil {
-		log.ErrorContext(ctx, "invalid reply, the follower was shown nothing", "rule", got.Rule, "error", err)
+		log.ErrorContext(c.ctx, "invalid reply, the follower was shown nothing", "rule", got.Rule, "error", err)
 		return success(outcomeInvalidReply)
 	}
 	if len(rest) > 0 {
-		parts, err := late.Encode(rest, f.in, f.policy.Policy, time.Now())
+		parts, err := late.Encode(rest, c.in, c.policy.Policy, time.Now())
 		if err != nil {
-			log.ErrorContext(ctx, "the rest of a long reply is lost", "rule", got.Rule, "error", err)
+			log.ErrorContext(c.ctx, "the rest of a long reply is lost", "rule", got.Rule, "error", err)
 		} else {
-			g.late.Adopt(ctx, f.job(parts), f.in, nil)
+			c.late.Adopt(c.ctx, c.job(parts), c.in, nil)
 		}
 	}
 	return landing{answer: body, outcome: outcomeReplied}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,6 +104,7 @@ type parcel struct {
 var (
 	errMoved    = errors.New("another replica has the late answer")
 	errReleased = errors.New("this replica stops")
+	errPanic    = errors.New("panic while delivering")
 	errExpired  = errors.New("the time that the account gives late answers (late_answer.ttl) is over")
 )
 
@@ -171,9 +173,21 @@ func (c *Courier) start(p *parcel) {
 		ctx, stop := context.WithDeadlineCause(ctx, p.expires, errExpired)
 		defer stop()
 		defer cancel(nil)
-		o, reason := c.deliver(ctx, p)
+		o, reason := c.rescued(ctx, p)
 		c.conclude(p, o, reason)
 	})
+}
+
+// rescued delivers a parcel; a panic of ours is a failure of this one.
+func (c *Courier) rescued(ctx context.Context, p *parcel) (o outcome, reason error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log.ErrorContext(ctx, "panic while delivering a late answer", "app_id", p.AppID, "message_key", p.Key,
+				"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			o, reason = outcomeFailed, errPanic
+		}
+	}()
+	return c.deliver(ctx, p)
 }
 
 // conclude counts what became of a parcel, and forgets it unless it goes on elsewhere.

@@ -363,3 +363,25 @@ func (*answers) Begin(string, message.Message, time.Time, time.Time, time.Time, 
 func (panicking) Begin(string, message.Message, time.Time, time.Time, time.Time, func(message.Reply, string, bool, error)) func() {
 	return nil
 }
+
+func TestAPanicOfOursIsAFailureOfOneAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, "a", NewMemory(), &answers{reply: message.TextReply{Content: "test"}}, broken{})
+		r.adopt(t, newJob("m1"))
+		synctest.Wait()
+		if metrics := r.metrics(); !strings.Contains(metrics, `value:"failed"`) {
+			t.Errorf("not counted: %s", metrics)
+		}
+		if log := r.log.String(); !strings.Contains(log, `"m1"`) || !strings.Contains(log, "bug") {
+			t.Errorf("the panic is not in the log: %s", log)
+		}
+	})
+}
+
+// broken is an api-proxy's client with a bug.
+type broken struct{}
+
+func (broken) Call(context.Context, *apiproxyv1.CallRequest, ...grpc.CallOption) (*apiproxyv1.CallResponse, error) {
+	panic("bug")
+}
