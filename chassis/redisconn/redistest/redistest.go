@@ -76,5 +76,26 @@ func Connect(t *testing.T, options *redis.Options) *redis.Client {
 	return client
 }
 
+// Age lets d pass for every key of a real Redis, whose clock nobody can turn. A key without an end fails the test.
+func Age(t *testing.T, client *redis.Client, d time.Duration) {
+	t.Helper()
+	keys, err := client.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		left, err := client.PTTL(t.Context(), key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left <= 0 {
+			t.Fatalf("key %s has no end", key)
+		}
+		if err := client.PExpire(t.Context(), key, left-d).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Process is the server's, to be killed or paused.
 func (s *Server) Process() *os.Process { return s.process }

@@ -280,7 +280,7 @@ func TestRedisOnRedis(t *testing.T) {
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
-			run(t, world{idempotency.NewRedis(client), func(d time.Duration) { age(t, client, d) }})
+			run(t, world{idempotency.NewRedis(client), func(d time.Duration) { redistest.Age(t, client, d) }})
 		})
 	}
 }
@@ -341,27 +341,6 @@ func TestFingerprintsTellPartsApart(t *testing.T) {
 		seen[sum] = name
 		if again := idempotency.FingerprintOf(slices.Clone(raw)...); again != sum {
 			t.Errorf("%q has two fingerprints", name)
-		}
-	}
-}
-
-// age lets time pass for every key of a real Redis, whose clock nobody can turn.
-func age(t *testing.T, client *redis.Client, d time.Duration) {
-	t.Helper()
-	keys, err := client.Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		left, err := client.PTTL(t.Context(), key).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if left <= 0 {
-			t.Fatalf("key %s has no end", key)
-		}
-		if err := client.PExpire(t.Context(), key, left-d).Err(); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

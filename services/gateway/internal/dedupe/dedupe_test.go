@@ -290,7 +290,7 @@ func TestRedisOnRedis(t *testing.T) {
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
-			run(t, world{dedupe.NewRedis(client), func(d time.Duration) { age(t, client, d) }})
+			run(t, world{dedupe.NewRedis(client), func(d time.Duration) { redistest.Age(t, client, d) }})
 		})
 	}
 }
@@ -391,27 +391,6 @@ func TestScriptsAreLoadedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		manyAtOnce(t, w)
-	}
-}
-
-// age lets time pass for every key of a real Redis, whose clock nobody can turn.
-func age(t *testing.T, client *redis.Client, d time.Duration) {
-	t.Helper()
-	keys, err := client.Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		left, err := client.PTTL(t.Context(), key).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if left <= 0 {
-			t.Fatalf("key %s has no end", key)
-		}
-		if err := client.PExpire(t.Context(), key, left-d).Err(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
