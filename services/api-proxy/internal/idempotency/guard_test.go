@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/redisconn"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
 )
@@ -25,9 +26,10 @@ import (
 type replica struct {
 	*idempotency.Guard
 
-	ledger   *idempotency.Ledger
-	registry *prometheus.Registry
-	log      bytes.Buffer
+	ledger     *idempotency.Ledger
+	connection *redisconn.Shared
+	registry   *prometheus.Registry
+	log        bytes.Buffer
 
 	mu      sync.Mutex
 	reports []bool // whether the shared store worked, each time that was found out
@@ -39,7 +41,8 @@ func newReplica(shared idempotency.Store) *replica {
 	if s, ok := shared.(*switchable); ok {
 		ping = s.trouble
 	}
-	r.ledger = idempotency.NewLedger(shared, ping, r.report)
+	r.connection = redisconn.NewShared(time.Second, ping, r.report)
+	r.ledger = idempotency.NewLedger(shared, r.connection)
 	r.Guard = idempotency.NewGuard(r.ledger, idempotency.NewMetrics(r.registry), slog.New(slog.NewTextHandler(&r.log, nil)))
 	return r
 }
@@ -329,7 +332,7 @@ func TestRedisComesAndGoesDuringACall(t *testing.T) {
 				r, p := newReplica(store), &platform{takes: 20 * time.Second, outcome: idempotency.Kept}
 				watching, cancel := context.WithCancel(t.Context())
 				stopped := make(chan error, 1)
-				go func() { stopped <- r.ledger.Run(watching) }()
+				go func() { stopped <- r.connection.Run(watching) }()
 				store.mode.Store(tt.before)
 				time.Sleep(3 * time.Second)
 				done := make(chan struct{})
