@@ -24,10 +24,13 @@ import (
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 
+	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/httpapi"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/limit"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/once"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/rpcapi"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/tokens"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
@@ -42,6 +45,8 @@ type Config struct {
 	BaseURLs           []string      `name:"api-base-url" env:"WX_API_BASE_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"Hosts of WeChat's API, comma-separated; the first that can be reached is used. For the simulator http://localhost:8090."`
 	AnswerTimeout      time.Duration `name:"answer-timeout" env:"API_PROXY_ANSWER_TIMEOUT" default:"10s" help:"How long WeChat may take to begin an answer. Long uploads get extra time."`
 	ConnectTimeout     time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
+	CallersFile        string        `name:"callers" env:"WX_CALLERS_FILE" help:"YAML file that lists who may call what, how often, and what proves who calls. Read again when it changes. Empty: whoever reaches the listeners may call everything; refused with WX_PRODUCTION."`
+	Production         bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: callers that nobody knows, http:// to WeChat."`
 	SpoolDir           string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
 
 	Redis redisconn.Config `embed:""`
@@ -51,6 +56,9 @@ type Config struct {
 const (
 	defaultAnswerTimeout  = 10 * time.Second
 	defaultConnectTimeout = 3 * time.Second
+	// redisTimeout bounds a command within the way of a call, so that a Redis that just died costs a call this
+	// much once.
+	redisTimeout = 300 * time.Millisecond
 )
 
 // Check reads and validates everything that can be known without opening anything.
@@ -70,6 +78,7 @@ func (c *Config) Check() error {
 	if _, err := c.tokenCenterKey(); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, c.checkCallers())
 	if c.AnswerTimeout < 0 || c.ConnectTimeout < 0 {
 		errs = append(errs, errors.New("API_PROXY_ANSWER_TIMEOUT, API_PROXY_CONNECT_TIMEOUT: negative; write a duration like 10s"))
 	}
@@ -79,6 +88,18 @@ func (c *Config) Check() error {
 		}
 	}
 	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check())...)
+}
+
+func (c *Config) checkCallers() error {
+	if c.CallersFile == "" && c.Production {
+		return errors.New("WX_CALLERS_FILE: required with WX_PRODUCTION; it lists who may call what")
+	}
+	table, err := endpoint.Default()
+	if err != nil {
+		return err
+	}
+	_, err = caller.Load(c.CallersFile, table)
+	return err
 }
 
 // tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
@@ -104,7 +125,8 @@ type Service struct {
 	upstream *upstream.Client
 	center   *grpc.ClientConn
 	redis    redis.UniversalClient
-	ledger   *idempotency.Ledger
+	shared   *redisconn.Shared
+	callers  *caller.Live
 }
 
 const (
@@ -142,25 +164,32 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, errors.Join(err, center.Close())
 	}
-	s.ledger = idempotency.NewLedger(idempotency.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
-	s.cache = tokens.NewCache(tokenv1.NewTokenServiceClient(center), tel)
-	forwarder := forward.New(table, s.cache, up, forward.NewMetrics(tel.Metrics), tel.Log)
-	if err := s.listen(ctx, cfg, tel, forwarder); err != nil {
+	s.shared = redisconn.NewShared(redisTimeout, redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
+	if s.callers, err = caller.Open(cfg.CallersFile, table, tel); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	tokenService := tokenv1.NewTokenServiceClient(center)
+	s.cache = tokens.NewCache(tokenService, tel)
+	forwarder := forward.New(forward.Parts{
+		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Upstream: up,
+		Limiter: limit.New(limit.NewRedis(s.redis), s.shared, tel),
+	}, forward.NewMetrics(tel.Metrics), tel.Log)
+	guard := idempotency.NewGuard(idempotency.NewLedger(idempotency.NewRedis(s.redis), s.shared), idempotency.NewMetrics(tel.Metrics), tel.Log)
+	if err := s.listen(ctx, cfg, tel, once.New(forwarder, guard)); err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
 }
 
 // listen builds both servers and binds their addresses.
-func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, forwarder *forward.Forwarder) error {
+func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller) error {
 	var err error
-	if s.grpc, err = rpc.NewServer(tel, cfg.TLS); err != nil {
+	if s.grpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return fmt.Errorf("gRPC server: %w", err)
 	}
-	guard := idempotency.NewGuard(s.ledger, idempotency.NewMetrics(tel.Metrics), tel.Log)
-	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(forwarder, guard))
+	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(calls))
 	s.http = &http.Server{
-		Handler:           httpapi.New(forwarder, cfg.SpoolDir, tel.Log),
+		Handler:           httpapi.New(calls, s.callers, s.cache, cfg.SpoolDir, tel.Log),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -208,7 +237,8 @@ func (s *Service) Run(ctx context.Context) error {
 	defer func() { _ = s.close() }() // the process is stopping: nothing is left to lose.
 	group := lifecycle.NewGroup(s.log)
 	group.Add("tokens", s.cache)
-	group.Add("redis", s.ledger)
+	group.Add("redis", s.shared)
+	group.Add("callers", s.callers)
 	group.Add("gRPC", lifecycle.Func(func(ctx context.Context) error { return s.grpc.Run(ctx, s.grpcLis) }))
 	group.Add("HTTP", lifecycle.Func(s.serveHTTP))
 	if err := group.Run(ctx); err != nil {

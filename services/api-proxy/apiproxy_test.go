@@ -88,13 +88,13 @@ func TestFollowersTokensPassUntouched(t *testing.T) {
 	}
 }
 
-func TestTokenEndpointsAreRefused(t *testing.T) {
+func TestWhatTokenCenterAloneMayDoIsRefused(t *testing.T) {
 	t.Parallel()
 	wechat := startPlatform(t, sayOK)
 	p := startProxy(t, startCenter(t, appID), wechat.URL)
 	for _, call := range []string{
-		"GET /cgi-bin/token?grant_type=client_credential&appid=wx&secret=hunter2", "GET /CGI-BIN/Token/", "POST /cgi-bin/stable_token",
-		"POST /cgi-bin/clear_quota/v2", "POST /cgi-bin/component/api_component_token", "POST /cgi-bin/component/api_start_push_ticket",
+		"POST /cgi-bin/clear_quota/v2", "POST /CGI-BIN/Clear_Quota/v2/", "POST /cgi-bin/component/api_component_token",
+		"POST /cgi-bin/component/api_start_push_ticket",
 	} {
 		method, uri, _ := strings.Cut(call, " ")
 		wantRefusal(t, p.do(method, uri, nil, nil), http.StatusForbidden, -403, "token-center owns the tokens")

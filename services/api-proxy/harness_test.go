@@ -1,6 +1,7 @@
 package apiproxy_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -129,6 +130,20 @@ func (c *center) RefreshToken(_ context.Context, r *tokenv1.RefreshTokenRequest)
 	return &tokenv1.RefreshTokenResponse{Token: c.token(r.GetAppId())}, nil
 }
 
+// GetToken gives tickets; the tokens of the tests come by the watch.
+func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
+	kinds := map[tokenv1.TokenKind]string{
+		tokenv1.TokenKind_TOKEN_KIND_JSAPI_TICKET: "jsapi", tokenv1.TokenKind_TOKEN_KIND_WX_CARD_TICKET: "wx_card",
+	}
+	kind, ok := kinds[r.GetKind()]
+	if !ok {
+		return nil, status.Error(codes.NotFound, "no such account")
+	}
+	return &tokenv1.GetTokenResponse{Token: &tokenv1.Token{
+		AppId: r.GetAppId(), Kind: r.GetKind(), Generation: 1, Value: "ticket of " + kind, ExpiresIn: durationpb.New(30*time.Minute + time.Second/2),
+	}}, nil
+}
+
 func (c *center) refreshed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,8 +254,10 @@ func startProxyWith(t *testing.T, cfg apiproxy.Config) *proxy {
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if strings.Contains(log.String(), tokenMark) {
-			t.Errorf("the log shows a token:\n%s", log)
+		for _, secret := range []string{tokenMark, "do-not-log", "wxv1."} {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log shows %s:\n%s", secret, log)
+			}
 		}
 	})
 	p := &proxy{Service: service, tel: tel, client: &http.Client{Transport: transport}, t: t}
@@ -293,6 +310,45 @@ func (p *proxy) do(method, uri string, body io.Reader, header http.Header) answe
 		p.t.Errorf("the answer to %s shows a token: %s", uri, text)
 	}
 	return answer{Status: resp.StatusCode, Header: resp.Header, Body: string(text)}
+}
+
+// raw sends a request whose address and headers are put on the wire as they are written.
+func (p *proxy) raw(method, uri string, header http.Header) answer {
+	p.t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(p.t.Context(), "tcp", p.HTTPAddr())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: api.weixin.qq.com\r\n", method, uri)
+	for name, values := range header {
+		for _, value := range values {
+			fmt.Fprintf(&text, "%s: %s\r\n", name, value)
+		}
+	}
+	text.WriteString("Connection: close\r\n\r\n")
+	if header.Get("Transfer-Encoding") == "chunked" {
+		text.WriteString("0\r\n\r\n")
+	}
+	if _, err := io.WriteString(conn, text.String()); err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		p.t.Errorf("%s %s: %v", method, uri, err)
+		return answer{}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Error(err)
+	}
+	if strings.Contains(string(body), tokenMark) {
+		p.t.Errorf("the answer to %s shows a token: %s", uri, body)
+	}
+	return answer{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
 }
 
 func (p *proxy) get(uri string) answer {

@@ -18,6 +18,8 @@ type Token struct {
 	Generation uint64
 	// Expires is this process's time at which WeChat stops accepting the token.
 	Expires time.Time
+	// ExpireTime is the same by token-center's clock: equal on every replica.
+	ExpireTime time.Time
 }
 
 // Valid reports whether WeChat should still accept the token at the time now.

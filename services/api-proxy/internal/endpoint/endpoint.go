@@ -24,8 +24,12 @@ const (
 	Account TokenUse = "account"
 	// None paths take another token or none, such as a follower's OAuth token; they pass untouched.
 	None TokenUse = "none"
-	// Refused paths obtain or spend what token-center alone may: a call from elsewhere would void the
-	// token that everybody uses.
+	// Virtual paths are those where SDKs fetch an access token; the proxy answers them itself, with one that
+	// is good here only. A real fetch would void the token that everybody uses.
+	Virtual TokenUse = "virtual"
+	// Ticket paths give a ticket, which token-center has already; fetching another wastes a small quota.
+	Ticket TokenUse = "ticket"
+	// Refused paths obtain or spend what token-center alone may.
 	Refused TokenUse = "refused"
 )
 
@@ -42,7 +46,8 @@ const (
 	Binary BodyKind = "binary"
 )
 
-// Other is the label of every path that the table does not list, so that callers cannot invent labels.
+// Other is the label, and the class, of every path that the table does not list, so that callers cannot
+// invent labels.
 const Other = "other"
 
 // Endpoint is one path, or all below one when the path ends in /*.
@@ -57,7 +62,17 @@ type Endpoint struct {
 	Repeat bool `yaml:"repeat"`
 	// Body is JSON when absent.
 	Body BodyKind `yaml:"body"`
+	// Daily is how often a newly registered account may call it a day; 0 when that is not known. Source:
+	// 接口调用频次限制说明. WeChat raises it for accounts with many followers.
+	Daily int `yaml:"daily"`
+	// Guarded says that a permission for everything does not cover it.
+	Guarded bool `yaml:"guarded"`
+	// Class is the group that limits are about.
+	Class string `yaml:"-"`
 }
+
+// Listed reports whether the table has the path.
+func (e Endpoint) Listed() bool { return e.Path != Other }
 
 // Table finds endpoints. It does not change after New.
 type Table struct {
@@ -68,12 +83,22 @@ type Table struct {
 // Default returns the table that is built in.
 func Default() (*Table, error) {
 	var file struct {
-		Endpoints []Endpoint `yaml:"endpoints"`
+		Classes []struct {
+			Class     string     `yaml:"class"`
+			Endpoints []Endpoint `yaml:"endpoints"`
+		} `yaml:"classes"`
 	}
 	if err := config.DecodeYAML("table.yaml", tableYAML, &file); err != nil {
 		return nil, fmt.Errorf("built-in endpoint table: %w", err)
 	}
-	return New(file.Endpoints)
+	var all []Endpoint
+	for _, group := range file.Classes {
+		for _, e := range group.Endpoints {
+			e.Class = group.Class
+			all = append(all, e)
+		}
+	}
+	return New(all)
 }
 
 // New makes a table and returns an error that names the entry that is wrong.
@@ -116,7 +141,24 @@ func (t *Table) lookUp(key string) Endpoint {
 			return e
 		}
 	}
-	return Endpoint{Path: Other, Token: Account, Body: JSON}
+	return Endpoint{Path: Other, Class: Other, Token: Account, Body: JSON}
+}
+
+// Classes returns the names of all classes, sorted.
+func (t *Table) Classes() []string {
+	classes := make([]string, 0, 1+len(t.exact))
+	classes = append(classes, Other)
+	for _, e := range t.exact {
+		classes = append(classes, e.Class)
+	}
+	slices.Sort(classes)
+	return slices.Compact(classes)
+}
+
+// Entry returns the entry that the table lists under a path, such as /datacube/*.
+func (t *Table) Entry(path string) (Endpoint, bool) {
+	e, ok := t.exact[fold(path)]
+	return e, ok
 }
 
 func fold(path string) string { return strings.ToLower(strings.TrimSuffix(path, "/")) }
@@ -139,8 +181,8 @@ func (e Endpoint) check() error {
 		return fmt.Errorf("endpoint %s: * may stand only at the end, after a slash", e.Path)
 	case len(e.Methods) == 0:
 		return fmt.Errorf("endpoint %s: methods is empty; write [GET], [POST] or both", e.Path)
-	case !slices.Contains([]TokenUse{Account, None, Refused}, e.Token):
-		return fmt.Errorf("endpoint %s: token %q is none of account, none, refused", e.Path, e.Token)
+	case !slices.Contains([]TokenUse{Account, None, Virtual, Ticket, Refused}, e.Token):
+		return fmt.Errorf("endpoint %s: token %q is none of account, none, virtual, ticket, refused", e.Path, e.Token)
 	case !slices.Contains([]BodyKind{JSON, Multipart, Binary}, e.Body):
 		return fmt.Errorf("endpoint %s: body %q is none of json, multipart, binary", e.Path, e.Body)
 	}

@@ -19,8 +19,10 @@ import (
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/wechat/errcode"
 
+	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/credential"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/limit"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
@@ -28,6 +30,8 @@ import (
 
 // TokenSource gives tokens by account.
 type TokenSource interface {
+	// Account returns the name of the account that a caller means; empty means the only one there is.
+	Account(ctx context.Context, asked string) (string, error)
 	// Token returns the current token of the named account; empty means the only one there is.
 	Token(ctx context.Context, appID string) (credential.Token, error)
 	// Renew reports a token that WeChat rejected and returns a newer one.
@@ -39,12 +43,27 @@ type Upstream interface {
 	Send(ctx context.Context, r upstream.Request) (*http.Response, error)
 }
 
+// TicketSource gives tickets, which token-center keeps.
+type TicketSource interface {
+	Ticket(ctx context.Context, appID, kind string) (credential.Token, error)
+}
+
+// Limiter decides whether a call may be made now. Its error says which limit is in the way.
+type Limiter interface {
+	Take(ctx context.Context, a limit.Ask, without limit.Fallback) error
+}
+
 // Call is what a caller wants from WeChat.
 type Call struct {
+	Caller caller.Caller
 	// AppID names the account; empty means the only one there is.
 	AppID  string
 	Method string
 	Target target.Target
+	// Endpoint is what the table knows of it. Admit fills it in.
+	Endpoint endpoint.Endpoint
+	// Key makes the call once, however often it is asked for; empty: no protection. See package once.
+	Key string
 	// Header goes to WeChat as it is.
 	Header http.Header
 	Body   *spool.Body
@@ -58,20 +77,36 @@ type Answer struct {
 	// Code and Message are WeChat's verdict: zero and empty when the answer has none, which is success.
 	Code    errcode.Code
 	Message string
+	// BodyOmitted says that WeChat sent a body that is not there any more.
+	BodyOmitted bool
 }
 
 // Forwarder makes calls. It is safe for concurrent use.
 type Forwarder struct {
 	table    *endpoint.Table
 	tokens   TokenSource
+	tickets  TicketSource
+	limiter  Limiter
 	upstream Upstream
 	metrics  *Metrics
 	log      *slog.Logger
 }
 
+// Parts are what a Forwarder works with.
+type Parts struct {
+	Table    *endpoint.Table
+	Tokens   TokenSource
+	Tickets  TicketSource
+	Limiter  Limiter
+	Upstream Upstream
+}
+
 // New makes a Forwarder.
-func New(table *endpoint.Table, tokens TokenSource, up Upstream, metrics *Metrics, log *slog.Logger) *Forwarder {
-	return &Forwarder{table: table, tokens: tokens, upstream: up, metrics: metrics, log: log}
+func New(p Parts, metrics *Metrics, log *slog.Logger) *Forwarder {
+	return &Forwarder{
+		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, limiter: p.Limiter, upstream: p.Upstream,
+		metrics: metrics, log: log,
+	}
 }
 
 const (
@@ -84,29 +119,60 @@ const (
 	longestPause = time.Second
 )
 
-// Admit returns what the table knows of a call, or the fault that refuses it. Faces ask before they
-// read a body.
-func (f *Forwarder) Admit(method string, t target.Target) (endpoint.Endpoint, error) {
-	e := f.table.Find(method, t.Path)
-	if e.Token != endpoint.Refused {
-		return e, nil
-	}
-	f.metrics.refused(e)
-	return e, fault.New(fault.Precondition,
-		"%s is refused: token-center owns the tokens, and a fetch here would void the one in use; call the API without a token, this proxy adds it", e.Path)
+// Endpoint returns what the table knows of a call.
+func (f *Forwarder) Endpoint(method string, t target.Target) endpoint.Endpoint {
+	return f.table.Find(method, t.Path)
 }
 
-// Account returns the name of the account that a caller means; empty means the only one there is. It is
-// known once there is a token, so the error is the same as that of Do without one, and counted like it.
-func (f *Forwarder) Account(ctx context.Context, e endpoint.Endpoint, asked string) (string, error) {
-	begun := time.Now()
-	token, err := f.tokens.Token(ctx, asked)
-	if err != nil {
-		f.metrics.done(unaccounted, e, nil, err, time.Since(begun))
-		f.note(ctx, unaccounted, e, nil, err)
-		return "", present(err)
+// Admit returns the call with its endpoint and the name of its account filled in, or the fault that refuses it.
+// Faces ask before they read a body.
+func (f *Forwarder) Admit(ctx context.Context, c Call) (Call, error) {
+	c.Endpoint = f.Endpoint(c.Method, c.Target)
+	if !c.Caller.MayCall(c.Endpoint, c.Method, c.Target.Path) {
+		return c, f.forbid(ctx, c, "may not call %s %s; if it should, add it to apis of its entry in the callers file of api-proxy (WX_CALLERS_FILE)",
+			c.Method, c.Target.Path)
 	}
-	return token.AppID, nil
+	switch c.Endpoint.Token {
+	case endpoint.Refused, endpoint.Virtual:
+		f.metrics.refused(c)
+		return c, fault.New(fault.Precondition,
+			"%s is refused: token-center owns the tokens, and a fetch here would void the one in use; call the API without a token, this proxy adds it", c.Endpoint.Path)
+	case endpoint.None:
+		c.AppID = unaccounted
+		return c, nil
+	case endpoint.Account, endpoint.Ticket:
+	}
+	return f.account(ctx, c)
+}
+
+// account fills in the account that the caller means. Whether one exists that it may not use is nobody's business.
+func (f *Forwarder) account(ctx context.Context, c Call) (Call, error) {
+	if c.AppID == "" {
+		c.AppID = c.Caller.OnlyAccount()
+	}
+	asked := c.AppID
+	if asked == "" || c.Caller.MayUse(asked) {
+		begun := time.Now()
+		known, err := f.tokens.Account(ctx, asked)
+		if err != nil {
+			c.AppID = unaccounted
+			f.finish(ctx, c, nil, err, begun)
+			return c, present(err)
+		}
+		c.AppID = known
+	}
+	if !c.Caller.MayUse(c.AppID) {
+		c.AppID = unaccounted
+		return c, f.forbid(ctx, c, "may not call in the name of account %.64q; if it should, add it to accounts of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", asked)
+	}
+	return c, nil
+}
+
+// forbid writes down that a known caller asks for what it may not have.
+func (f *Forwarder) forbid(ctx context.Context, c Call, format string, args ...any) error {
+	f.metrics.refused(c)
+	f.log.WarnContext(ctx, "call denied", "audit", true, "caller", c.Caller.Name, "method", c.Method, "endpoint", c.Endpoint.Path)
+	return fault.New(fault.Forbidden, "caller %q %s", c.Caller.Name, fmt.Sprintf(format, args...))
 }
 
 // NotSent reports whether an error of Do says for sure that WeChat did not get the call.
@@ -119,41 +185,50 @@ func NotSent(err error) bool {
 	return fault.KindOf(err) != fault.Internal
 }
 
-// Do makes the call. The error is a fault.Error or the context's; when it wraps upstream.ErrNoAnswer or
-// upstream.ErrBroken the call was sent and what became of it is unknown.
+// Do makes a call that Admit has admitted. The error is a fault.Error or the context's; when it wraps
+// upstream.ErrNoAnswer or upstream.ErrBroken the call was sent and what became of it is unknown.
 func (f *Forwarder) Do(ctx context.Context, c Call) (*Answer, error) {
-	e, err := f.Admit(c.Method, c.Target)
-	if err != nil {
-		return nil, err
-	}
 	begun := time.Now()
-	var (
-		answer *Answer
-		appID  = unaccounted
-	)
-	if e.Token == endpoint.None {
-		answer, err = f.persist(ctx, e, c, c.Target.String())
-	} else {
-		answer, appID, err = f.withToken(ctx, e, c)
-	}
-	f.metrics.done(appID, e, answer, err, time.Since(begun))
-	f.note(ctx, appID, e, answer, err)
+	answer, err := f.do(ctx, c)
+	f.finish(ctx, c, answer, err, begun)
 	if err != nil {
 		return nil, present(err)
 	}
 	return answer, nil
 }
 
+func (f *Forwarder) do(ctx context.Context, c Call) (*Answer, error) {
+	if c.Endpoint.Token == endpoint.Ticket {
+		return f.ticket(ctx, c)
+	}
+	ask, without := c.Caller.Ask(c.AppID, limit.DateOf(time.Now()), c.Endpoint)
+	if err := f.limiter.Take(ctx, ask, without); err != nil {
+		return nil, refusal(c.Caller, err)
+	}
+	if c.Endpoint.Token == endpoint.None {
+		return f.persist(ctx, c, c.Target.String())
+	}
+	return f.withToken(ctx, c)
+}
+
+// refusal says who is refused, which the limiter doesn't know.
+func refusal(who caller.Caller, err error) error {
+	if known, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.Wrap(known.Kind(), err, "caller %q: %s", who.Name, known.Message()).WithRetryAfter(fault.RetryAfter(err))
+	}
+	return err
+}
+
 // withToken sends the call with the account's token, and once more with a newer one when WeChat
 // rejects it.
-func (f *Forwarder) withToken(ctx context.Context, e endpoint.Endpoint, c Call) (*Answer, string, error) {
+func (f *Forwarder) withToken(ctx context.Context, c Call) (*Answer, error) {
 	token, err := f.tokens.Token(ctx, c.AppID)
 	if err != nil {
-		return nil, unaccounted, err
+		return nil, err
 	}
-	answer, err := f.persist(ctx, e, c, c.Target.WithToken(token.Value.Reveal()))
+	answer, err := f.persist(ctx, c, c.Target.WithToken(token.Value.Reveal()))
 	if err != nil || answer.Code.Class() != errcode.TokenRejected {
-		return answer, token.AppID, err
+		return answer, err
 	}
 	f.metrics.rejected(token.AppID)
 	newer, err := f.tokens.Renew(ctx, token)
@@ -161,27 +236,34 @@ func (f *Forwarder) withToken(ctx context.Context, e endpoint.Endpoint, c Call) 
 		// The verdict is true and says more than our failure to mend it.
 		f.log.WarnContext(ctx, "token rejected and not renewed", "app_id", token.AppID, "generation", token.Generation,
 			"errcode", answer.Code, "error", err)
-		return answer, token.AppID, nil
+		f.metrics.healed(token.AppID, "not_renewed")
+		return answer, nil
 	}
-	f.log.InfoContext(ctx, "token rejected, calling again with a newer one", "app_id", token.AppID, "endpoint", e.Path,
+	f.log.InfoContext(ctx, "token rejected, calling again with a newer one", "app_id", token.AppID, "endpoint", c.Endpoint.Path,
 		"errcode", answer.Code, "rejected_generation", token.Generation, "generation", newer.Generation)
 	f.discard(answer)
-	answer, err = f.persist(ctx, e, c, c.Target.WithToken(newer.Value.Reveal()))
-	if err == nil && answer.Code.Class() == errcode.TokenRejected {
+	answer, err = f.persist(ctx, c, c.Target.WithToken(newer.Value.Reveal()))
+	switch {
+	case err != nil:
+		f.metrics.healed(token.AppID, "failed")
+	case answer.Code.Class() == errcode.TokenRejected:
 		f.metrics.rejected(token.AppID)
+		f.metrics.healed(token.AppID, "rejected_again")
 		f.log.WarnContext(ctx, "a new token was rejected as well; the caller gets WeChat's verdict", "app_id", token.AppID,
 			"generation", newer.Generation, "errcode", answer.Code)
+	default:
+		f.metrics.healed(token.AppID, "healed")
 	}
-	return answer, token.AppID, err
+	return answer, err
 }
 
 // persist sends the call and, where that is safe, sends it again while WeChat is busy or silent.
-func (f *Forwarder) persist(ctx context.Context, e endpoint.Endpoint, c Call, uri string) (*Answer, error) {
+func (f *Forwarder) persist(ctx context.Context, c Call, uri string) (*Answer, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstPause, longestPause
 	for repeats := 0; ; repeats++ {
-		answer, err := f.send(ctx, e, c, uri)
-		if !e.Repeat || repeats == maxRepeats || !passing(answer, err) || !wait(ctx, pause.NextBackOff()) {
+		answer, err := f.send(ctx, c, uri)
+		if !c.Endpoint.Repeat || repeats == maxRepeats || !passing(answer, err) || !wait(ctx, pause.NextBackOff()) {
 			return answer, err
 		}
 		if answer != nil {
@@ -207,9 +289,9 @@ func wait(ctx context.Context, pause time.Duration) bool {
 }
 
 // send sends the call once and reads the verdict.
-func (f *Forwarder) send(ctx context.Context, e endpoint.Endpoint, c Call, uri string) (*Answer, error) {
+func (f *Forwarder) send(ctx context.Context, c Call, uri string) (*Answer, error) {
 	resp, err := f.upstream.Send(ctx, upstream.Request{
-		Method: c.Method, RequestURI: uri, Header: c.Header, Body: c.Body, Repeat: e.Repeat,
+		Method: c.Method, RequestURI: uri, Header: c.Header, Body: c.Body, Repeat: c.Endpoint.Repeat,
 	})
 	if err != nil {
 		return nil, err
@@ -234,24 +316,6 @@ func (f *Forwarder) send(ctx context.Context, e endpoint.Endpoint, c Call, uri s
 func (f *Forwarder) discard(a *Answer) {
 	_, _ = io.CopyN(io.Discard, a.Body, maxVerdictBytes)
 	_ = a.Body.Close()
-}
-
-// note writes the call into the log, without query, body or errmsg: all may hold a secret.
-func (f *Forwarder) note(ctx context.Context, appID string, e endpoint.Endpoint, a *Answer, err error) {
-	if err != nil {
-		f.log.WarnContext(ctx, "call failed", "app_id", appID, "endpoint", e.Path, "error", err)
-		return
-	}
-	switch class := a.Code.Class(); class {
-	case errcode.OK:
-		f.log.DebugContext(ctx, "call", "app_id", appID, "endpoint", e.Path, "status", a.Status)
-	case errcode.SecretRejected, errcode.IPNotAllowed, errcode.QuotaExhausted, errcode.Unauthorized:
-		f.log.WarnContext(ctx, "WeChat refused a call", "app_id", appID, "endpoint", e.Path, "errcode", a.Code,
-			"class", class.String(), "rid", rid(a.Message), "remedy", a.Code.Remedy())
-	case errcode.Unknown, errcode.Busy, errcode.TokenRejected, errcode.RateLimited, errcode.WindowClosed, errcode.InvalidRequest:
-		f.log.InfoContext(ctx, "WeChat refused a call", "app_id", appID, "endpoint", e.Path, "errcode", a.Code,
-			"class", class.String(), "rid", rid(a.Message))
-	}
 }
 
 // present makes every error a fault whose message a caller may see.

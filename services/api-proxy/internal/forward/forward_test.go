@@ -19,11 +19,15 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/redisconn"
+	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 
+	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/credential"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/limit"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
@@ -48,6 +52,8 @@ type keeper struct {
 func (k *keeper) token() credential.Token {
 	return credential.Token{AppID: "wx1", Generation: k.generation, Value: config.NewSecret(fmt.Sprintf("SECRET-%d", k.generation))}
 }
+
+func (k *keeper) Account(_ context.Context, asked string) (string, error) { return asked, k.tokenErr }
 
 func (k *keeper) Token(context.Context, string) (credential.Token, error) {
 	return k.token(), k.tokenErr
@@ -107,7 +113,10 @@ func newBench(t *testing.T, answers ...any) *bench {
 	}
 	b := &bench{keeper: &keeper{generation: 1}, wechat: &wechat{answers: answers}, log: &bytes.Buffer{}}
 	b.tel = telemetry.ForTest(b.log)
-	b.Forwarder = forward.New(table, b.keeper, b.wechat, forward.NewMetrics(b.tel.Metrics), b.tel.Log)
+	memory := redisconn.NewShared(time.Second, nil, func(error) {})
+	b.Forwarder = forward.New(forward.Parts{
+		Table: table, Tokens: b.keeper, Upstream: b.wechat, Limiter: limit.New(limit.NewMemory(), memory, b.tel),
+	}, forward.NewMetrics(b.tel.Metrics), b.tel.Log)
 	t.Cleanup(func() {
 		for _, hidden := range []string{"SECRET", "the body", "invalid credential"} {
 			if strings.Contains(b.log.String(), hidden) {
@@ -125,7 +134,15 @@ func (b *bench) call(ctx context.Context, t *testing.T, line string) (*forward.A
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := b.Do(ctx, forward.Call{AppID: "wx1", Method: method, Target: parsed, Body: spool.Bytes([]byte("the body"))})
+	anybody, err := (*caller.Directory)(nil).Identify(rpc.Caller{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Admit(ctx, forward.Call{Caller: anybody, AppID: "wx1", Method: method, Target: parsed, Body: spool.Bytes([]byte("the body"))})
+	if err != nil {
+		return nil, "", err
+	}
+	answer, err := b.Do(ctx, c)
 	if err != nil {
 		return nil, "", err
 	}
@@ -360,13 +377,13 @@ func TestMetrics(t *testing.T) {
 		_, _, _ = b.call(t.Context(), t, call)
 	}
 	const want = `
-# HELP apiproxy_calls_total Calls by account, endpoint and class: WeChat's verdict, refused, or failed_ and the kind of our own failure.
+# HELP apiproxy_calls_total Calls by caller, account, endpoint and class: WeChat's verdict, refused, or failed_ and the kind of our own failure, such as failed_throttled.
 # TYPE apiproxy_calls_total counter
-apiproxy_calls_total{app_id="none",class="refused",endpoint="/cgi-bin/token"} 1
-apiproxy_calls_total{app_id="wx1",class="failed_deadline",endpoint="other"} 1
-apiproxy_calls_total{app_id="wx1",class="http_error",endpoint="other"} 1
-apiproxy_calls_total{app_id="wx1",class="ok",endpoint="/cgi-bin/menu/create"} 1
-apiproxy_calls_total{app_id="wx1",class="quota_exhausted",endpoint="/cgi-bin/menu/create"} 1
+apiproxy_calls_total{app_id="none",caller="unlisted",class="refused",endpoint="/cgi-bin/token"} 1
+apiproxy_calls_total{app_id="wx1",caller="unlisted",class="failed_deadline",endpoint="other"} 1
+apiproxy_calls_total{app_id="wx1",caller="unlisted",class="http_error",endpoint="other"} 1
+apiproxy_calls_total{app_id="wx1",caller="unlisted",class="ok",endpoint="/cgi-bin/menu/create"} 1
+apiproxy_calls_total{app_id="wx1",caller="unlisted",class="quota_exhausted",endpoint="/cgi-bin/menu/create"} 1
 # HELP apiproxy_token_rejections_total Answers in which WeChat rejected the account's access token.
 # TYPE apiproxy_token_rejections_total counter
 apiproxy_token_rejections_total{app_id="wx1"} 1
@@ -426,17 +443,5 @@ func TestNotSent(t *testing.T) {
 				t.Errorf("error %v, want not sent %v", err, tt.want)
 			}
 		})
-	}
-}
-
-func TestAccount(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, ok)
-	if got, err := b.Account(t.Context(), endpoint.Endpoint{Path: "/a"}, ""); err != nil || got != "wx1" {
-		t.Errorf("account %q, %v", got, err)
-	}
-	b.keeper.tokenErr = fault.New(fault.NotFound, "no account")
-	if _, err := b.Account(t.Context(), endpoint.Endpoint{Path: "/a"}, "wx2"); err == nil || fault.KindOf(err) != fault.NotFound {
-		t.Errorf("error %v", err)
 	}
 }

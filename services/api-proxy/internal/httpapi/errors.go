@@ -27,32 +27,40 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // nobody is there to read an answer.
 	}
+	if v, ok := errors.AsType[*verdict](err); ok {
+		h.write(w, r, http.StatusOK, v.code, v.message)
+		return
+	}
 	status := statusOf(err)
 	message := messageOf(err)
 	if status == http.StatusInternalServerError {
 		h.log.ErrorContext(r.Context(), "call failed", "error", err)
 		message = "internal error; the log of api-proxy has the details"
 	}
-	body := struct {
-		Code    int    `json:"errcode"`
-		Message string `json:"errmsg"`
-	}{Code: -status, Message: "wxstack api-proxy: " + message}
+	code := errcode.Code(-status)
 	if status == http.StatusServiceUnavailable {
-		body.Code = int(errcode.SystemBusy)
+		code = errcode.SystemBusy
 	}
-	header := w.Header()
 	if after := fault.RetryAfter(err); after > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	}
 	if status == http.StatusRequestEntityTooLarge {
-		header.Set("Connection", "close") // the rest of the body is not read.
+		w.Header().Set("Connection", "close") // the rest of the body is not read.
 	}
-	header.Set("Content-Type", "application/json; charset=utf-8")
-	header.Set("X-Content-Type-Options", "nosniff")
+	h.write(w, r, status, code, message)
+}
+
+// write answers in the shape of WeChat's errors.
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, code errcode.Code, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
+	if err := encoder.Encode(struct {
+		Code    errcode.Code `json:"errcode"`
+		Message string       `json:"errmsg"`
+	}{code, "wxstack api-proxy: " + message}); err != nil {
 		h.log.DebugContext(r.Context(), "error not delivered", "error", err)
 	}
 }

@@ -20,7 +20,7 @@ func connectionHeaders() []string {
 // Content-Length is set from the body; Accept-Encoding would hide errcode behind compression.
 func houseHeaders() []string {
 	return []string{
-		AppIDHeader, "Authorization", "Cookie", "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host",
+		AppIDHeader, KeyHeader, "Authorization", "Cookie", "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host",
 		"X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-Ip", "Traceparent", "Tracestate", "Baggage",
 		"Content-Length", "Accept-Encoding",
 	}

@@ -26,6 +26,10 @@ import (
 // Go spells header names.
 const AppIDHeader = "X-Wx-Appid"
 
+// KeyHeader makes a call once, however often it is sent; see package once. Source of the name: the IETF's draft
+// "The Idempotency-Key HTTP Header Field".
+const KeyHeader = "Idempotency-Key"
+
 const (
 	// readTimeout bounds reading a body: 32 MiB at WeChat's own pace.
 	readTimeout = time.Minute
@@ -35,23 +39,29 @@ const (
 	pieceBytes = 32 << 10
 )
 
-// Forwarder makes calls.
-type Forwarder interface {
-	Admit(method string, t target.Target) (endpoint.Endpoint, error)
+// Caller makes calls.
+type Caller interface {
+	Endpoint(method string, t target.Target) endpoint.Endpoint
+	Admit(ctx context.Context, c forward.Call) (forward.Call, error)
 	Do(ctx context.Context, c forward.Call) (*forward.Answer, error)
 }
 
 // Handler answers HTTP callers.
 type Handler struct {
-	forwarder Forwarder
-	spoolDir  string
-	log       *slog.Logger
+	calls    Caller
+	callers  Callers
+	issuer   *issuer
+	spoolDir string
+	log      *slog.Logger
 }
 
 // New makes a Handler. Bodies too long for memory are kept in spoolDir; empty means the system's
 // folder for temporary files.
-func New(forwarder Forwarder, spoolDir string, log *slog.Logger) *Handler {
-	return &Handler{forwarder: forwarder, spoolDir: spoolDir, log: log}
+func New(calls Caller, callers Callers, tokens Tokens, spoolDir string, log *slog.Logger) *Handler {
+	return &Handler{
+		calls: calls, callers: callers, spoolDir: spoolDir, log: log,
+		issuer: &issuer{callers: callers, tokens: tokens, log: log, given: map[holder]uint64{}},
+	}
 }
 
 // ServeHTTP passes one call on.
@@ -81,22 +91,37 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer,
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "%v", err)
 	}
-	if _, err := h.forwarder.Admit(r.Method, t); err != nil {
-		return nil, &refused{cause: err}
+	if e := h.calls.Endpoint(r.Method, t); e.Token == endpoint.Virtual {
+		return h.issuer.issue(r, t, e)
 	}
-	body, err := h.body(w, r)
+	who, account, err := h.identify(r, t)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := h.forwarder.Do(r.Context(), forward.Call{
-		AppID: r.Header.Get(AppIDHeader), Method: r.Method, Target: t, Header: outgoing(r.Header), Body: body,
+	c, err := h.calls.Admit(r.Context(), forward.Call{
+		Caller: who, AppID: account, Method: r.Method, Target: t, Key: r.Header.Get(KeyHeader), Header: outgoing(r.Header),
 	})
 	if err != nil {
-		_ = body.Close() // a file without a name: there is nothing left to lose.
+		return nil, refuseIfOff(c, err)
+	}
+	if c.Body, err = h.body(w, r); err != nil {
+		return nil, err
+	}
+	answer, err := h.calls.Do(r.Context(), c)
+	if err != nil {
+		_ = c.Body.Close() // a file without a name: there is nothing left to lose.
 		return nil, fmt.Errorf("forward: %w", err)
 	}
-	answer.Body = &holding{ReadCloser: answer.Body, request: body}
+	answer.Body = &holding{ReadCloser: answer.Body, request: c.Body}
 	return answer, nil
+}
+
+// refuseIfOff tells an endpoint that is closed to everybody from a fault that passes.
+func refuseIfOff(c forward.Call, err error) error {
+	if c.Endpoint.Token == endpoint.Refused {
+		return &refused{cause: err}
+	}
+	return err
 }
 
 // holding is the body of an answer that keeps the body of its request: WeChat may answer before it has

@@ -4,9 +4,7 @@ package rpcapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"unicode/utf8"
 
@@ -14,44 +12,32 @@ import (
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/wechat/custommessage"
 
+	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
-	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/once"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 )
 
-const (
-	// maxAnswer keeps an answer under the 4 MiB that a gRPC client takes by default.
-	maxAnswer = 4<<20 - 64<<10
-	// sendPath is the API that sends customer-service messages (客服接口-发消息).
-	sendPath = "/cgi-bin/message/custom/send"
-)
+// sendPath is the API that sends customer-service messages (客服接口-发消息).
+const sendPath = "/cgi-bin/message/custom/send"
 
-// Forwarder makes calls.
-type Forwarder interface {
-	Admit(method string, t target.Target) (endpoint.Endpoint, error)
-	Account(ctx context.Context, e endpoint.Endpoint, asked string) (string, error)
+// Caller makes calls.
+type Caller interface {
+	Admit(ctx context.Context, c forward.Call) (forward.Call, error)
 	Do(ctx context.Context, c forward.Call) (*forward.Answer, error)
-}
-
-// Guard makes the calls that carry an idempotency key, each once.
-type Guard interface {
-	Do(ctx context.Context, key idempotency.Key, request idempotency.Fingerprint, call idempotency.Call) ([]byte, error)
 }
 
 // Server implements ApiProxyService.
 type Server struct {
 	apiproxyv1.UnimplementedApiProxyServiceServer
 
-	forwarder Forwarder
-	guard     Guard
+	calls Caller
 }
 
 // New makes a Server.
-func New(forwarder Forwarder, guard Guard) *Server {
-	return &Server{forwarder: forwarder, guard: guard}
-}
+func New(calls Caller) *Server { return &Server{calls: calls} }
 
 // Call forwards any JSON call.
 func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apiproxyv1.CallResponse, error) {
@@ -63,16 +49,16 @@ func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apipro
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "field path: %v", err)
 	}
-	e, err := s.forwarder.Admit(method, t)
+	c, err := s.calls.Admit(ctx, forward.Call{
+		Caller: caller.FromContext(ctx), AppID: req.GetAppId(), Method: method, Target: t, Key: req.GetIdempotencyKey(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	if e.Body != endpoint.JSON {
-		return nil, fault.New(fault.Invalid, "%s takes an upload, which Call cannot carry; use the HTTP pass-through", e.Path)
+	if c.Endpoint.Body != endpoint.JSON {
+		return nil, fault.New(fault.Invalid, "%s takes an upload, which Call cannot carry; use the HTTP pass-through", c.Endpoint.Path)
 	}
-	return s.forward(ctx, call{
-		endpoint: e, appID: req.GetAppId(), method: method, target: t, body: req.GetBody(), key: req.GetIdempotencyKey(),
-	})
+	return s.send(ctx, c, req.GetBody())
 }
 
 // SendCustomerServiceMessage sends a customer-service message (客服消息).
@@ -87,13 +73,13 @@ func (s *Server) SendCustomerServiceMessage(
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the message cannot be sent: %v", err)
 	}
-	c := call{
-		appID: req.GetAppId(), method: http.MethodPost, target: target.Target{Path: sendPath}, body: body, key: req.GetIdempotencyKey(),
-	}
-	if c.endpoint, err = s.forwarder.Admit(c.method, c.target); err != nil {
+	c, err := s.calls.Admit(ctx, forward.Call{
+		Caller: caller.FromContext(ctx), AppID: req.GetAppId(), Method: http.MethodPost, Target: target.Target{Path: sendPath}, Key: req.GetIdempotencyKey(),
+	})
+	if err != nil {
 		return nil, err
 	}
-	answer, err := s.forward(ctx, c)
+	answer, err := s.send(ctx, c, body)
 	if err != nil {
 		return nil, err
 	}
@@ -104,71 +90,31 @@ func (s *Server) SendCustomerServiceMessage(
 	return &apiproxyv1.SendCustomerServiceMessageResponse{Errcode: answer.GetErrcode(), Errmsg: answer.GetErrmsg()}, nil
 }
 
-// call is a call of either method.
-type call struct {
-	endpoint endpoint.Endpoint
-	appID    string
-	method   string
-	target   target.Target
-	body     []byte
-	key      string // the caller's idempotency key, or empty
-}
-
-// forward makes a call, at most once where it carries a key.
-func (s *Server) forward(ctx context.Context, c call) (*apiproxyv1.CallResponse, error) {
-	if err := checkKey(c.key); err != nil {
-		return nil, err
+// send makes a call that was admitted and reads all of its answer.
+func (s *Server) send(ctx context.Context, c forward.Call, body []byte) (*apiproxyv1.CallResponse, error) {
+	c.Header = http.Header{"Accept-Encoding": {"identity"}, "User-Agent": nil}
+	if len(body) > 0 {
+		c.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	// What is safe to repeat needs no record, and many of its answers, such as tickets (jsapi_ticket) and
-	// followers' data, must not lie in Redis.
-	if c.key == "" || c.endpoint.Repeat {
-		resp, err := s.send(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		return resp, nil
-	}
-	return s.once(ctx, c)
-}
-
-// send makes a call. When WeChat's verdict is known and its body cannot be carried, both the answer
-// without the body and an error are there.
-func (s *Server) send(ctx context.Context, c call) (*apiproxyv1.CallResponse, error) {
-	header := http.Header{"Accept-Encoding": {"identity"}, "User-Agent": nil}
-	if len(c.body) > 0 {
-		header.Set("Content-Type", "application/json; charset=utf-8")
-	}
-	answer, err := s.forwarder.Do(ctx, forward.Call{AppID: c.appID, Method: c.method, Target: c.target, Header: header, Body: spool.Bytes(c.body)})
+	c.Body = spool.Bytes(body)
+	answer, err := s.calls.Do(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	resp := &apiproxyv1.CallResponse{
+	content, err := once.ReadAll(ctx, answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &apiproxyv1.CallResponse{
 		HttpStatus:  int32(answer.Status), //nolint:gosec // net/http bounds a status to three digits.
 		ContentType: validUTF8(answer.Header.Get("Content-Type")),
+		Body:        content,
 		Errcode:     int32(answer.Code), //nolint:gosec // WeChat's codes have at most seven digits.
 		Errmsg:      validUTF8(answer.Message),
-	}
-	resp.Body, err = read(ctx, answer.Body)
-	resp.BodyOmitted = err != nil
-	return resp, err
+		BodyOmitted: answer.BodyOmitted,
+	}, nil
 }
-
-// read reads the body of an answer.
-func read(ctx context.Context, body io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, fmt.Errorf("read answer: %w", ctx.Err())
-	case err != nil:
-		return nil, fault.Wrap(fault.Deadline, errAnswerCut, "WeChat's answer ended early; the call was carried out")
-	case len(content) > maxAnswer:
-		return nil, fault.New(fault.Invalid, "WeChat's answer is longer than %d bytes, which Call cannot carry; use the HTTP pass-through", maxAnswer)
-	}
-	return content, nil
-}
-
-var errAnswerCut = errors.New("answer ended early")
 
 // methodOf returns the method of a call: POST with a body and GET without, unless it is named.
 func methodOf(req *apiproxyv1.CallRequest) (string, error) {

@@ -65,6 +65,17 @@ func (t Target) WithToken(token string) string {
 	return b.String()
 }
 
+// Token returns the access token that the caller sent; empty if there is none, or one that cannot be read.
+func (t Target) Token() string {
+	for pair := range strings.SplitSeq(t.Query, "&") {
+		if _, value, _ := strings.Cut(pair, "="); namesToken(pair) && value != "" {
+			token, _ := url.QueryUnescape(value) // what cannot be read is no token of ours.
+			return token
+		}
+	}
+	return ""
+}
+
 // String returns path and query as the caller sent them.
 func (t Target) String() string {
 	if t.Query == "" {

@@ -93,6 +93,25 @@ func (c *Cache) Token(ctx context.Context, asked string) (credential.Token, erro
 	})
 }
 
+// Account returns the name of the account that a caller means; empty means the only one there is. The error is
+// that of Token.
+func (c *Cache) Account(ctx context.Context, asked string) (string, error) {
+	appID, err := c.resolve(asked)
+	if err != nil || c.known(appID) {
+		return appID, err
+	}
+	// token-center has not told yet which accounts exist.
+	token, err := c.Token(ctx, appID)
+	return token.AppID, err
+}
+
+func (c *Cache) known(appID string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.accounts[appID]
+	return ok
+}
+
 // resolve finds the account that a caller means. Until token-center has told which accounts exist the
 // name is passed on to it unchecked.
 func (c *Cache) resolve(asked string) (string, error) {
@@ -239,6 +258,10 @@ func (c *Cache) accept(sent *tokenv1.Token) (credential.Token, error) {
 		Value:      config.NewSecret(sent.GetValue()),
 		Generation: sent.GetGeneration(),
 		Expires:    now.Add(sent.GetExpiresIn().AsDuration()),
+	}
+	token.ExpireTime = token.Expires
+	if sent.GetExpireTime() != nil {
+		token.ExpireTime = sent.GetExpireTime().AsTime()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
