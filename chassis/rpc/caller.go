@@ -112,6 +112,19 @@ func WithKey(key config.Secret) grpc.DialOption {
 	return grpc.WithPerRPCCredentials(keyCredentials{key})
 }
 
+// KeyFromFile returns the option WithKey with the key that a file holds, or none for an empty path. setting names
+// the file in errors.
+func KeyFromFile(setting, path string) ([]grpc.DialOption, error) {
+	if path == "" {
+		return nil, nil
+	}
+	key, err := config.ReadSecret(setting, path)
+	if err != nil {
+		return nil, err
+	}
+	return []grpc.DialOption{WithKey(key)}, nil
+}
+
 type keyCredentials struct{ key config.Secret }
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.

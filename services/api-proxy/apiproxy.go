@@ -16,7 +16,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
-	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -68,8 +67,12 @@ func (c *Config) Check() error {
 		errs = append(errs, errors.New("WX_API_BASE_URL: not set; it names the hosts of WeChat's API, like https://api.weixin.qq.com"))
 	}
 	for _, raw := range c.BaseURLs {
-		if _, err := upstream.ParseBase(raw); err != nil {
+		base, err := upstream.ParseBase(raw)
+		switch {
+		case err != nil:
 			errs = append(errs, fmt.Errorf("WX_API_BASE_URL: %w", err))
+		case c.Production && base.Scheme != "https":
+			errs = append(errs, fmt.Errorf("WX_API_BASE_URL: %q would send access tokens in clear text, which WX_PRODUCTION refuses; use https://", raw))
 		}
 	}
 	if c.TokenCenterAddr == "" {
@@ -104,14 +107,7 @@ func (c *Config) checkCallers() error {
 
 // tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
 func (c *Config) tokenCenterKey() ([]grpc.DialOption, error) {
-	if c.TokenCenterKeyFile == "" {
-		return nil, nil
-	}
-	key, err := config.ReadSecret("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
-	if err != nil {
-		return nil, err
-	}
-	return []grpc.DialOption{rpc.WithKey(key)}, nil
+	return rpc.KeyFromFile("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
 }
 
 // Service is a running api-proxy.

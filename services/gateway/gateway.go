@@ -20,7 +20,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
-	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -49,6 +48,7 @@ type Config struct {
 	Production         bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse the development account and its secrets, which are public."`
 	LogicAddr          string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
 	APIProxyAddr       string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
+	APIProxyKeyFile    string        `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which api-proxy knows this gateway: the key_file of its entry in the callers file of api-proxy. Empty: none is sent."`
 	TokenCenterAddr    string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" help:"gRPC target of token-center's PlatformService, which takes the verify tickets and authorisation codes of third-party platforms (第三方平台). Needed for accounts of the kind platform only."`
 	TokenCenterKeyFile string        `name:"token-center-key-file" env:"TOKEN_CENTER_KEY_FILE" help:"File with the caller key by which token-center knows this gateway: the key_file of its entry in token-center's callers file, with platform among its kinds. Empty: none is sent."`
 	TimestampWindow    time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
@@ -65,19 +65,18 @@ func (c *Config) Check() error {
 	_, err := accounts.Load(c.AccountsFile, c.Production)
 	_, proxiesErr := c.trustedProxies()
 	_, keyErr := c.tokenCenterKey()
-	return errors.Join(err, c.checkLimits(), proxiesErr, keyErr, c.Redis.Check(), c.TLS.Check())
+	_, proxyKeyErr := c.apiProxyKey()
+	return errors.Join(err, c.checkLimits(), proxiesErr, keyErr, proxyKeyErr, c.Redis.Check(), c.TLS.Check())
 }
 
 // tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
 func (c *Config) tokenCenterKey() ([]grpc.DialOption, error) {
-	if c.TokenCenterKeyFile == "" {
-		return nil, nil
-	}
-	key, err := config.ReadSecret("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
-	if err != nil {
-		return nil, err
-	}
-	return []grpc.DialOption{rpc.WithKey(key)}, nil
+	return rpc.KeyFromFile("TOKEN_CENTER_KEY_FILE", c.TokenCenterKeyFile)
+}
+
+// apiProxyKey makes the connection to api-proxy carry the caller key, if there is one.
+func (c *Config) apiProxyKey() ([]grpc.DialOption, error) {
+	return rpc.KeyFromFile("API_PROXY_KEY_FILE", c.APIProxyKeyFile)
 }
 
 func (c *Config) trustedProxies() ([]netip.Prefix, error) {
@@ -132,7 +131,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(fmt.Errorf("LOGIC_ADDR: %w", err), s.close())
 	}
 	s.replier = replier.New(s.logic)
-	if s.proxy, err = rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never); err != nil {
+	key, err := cfg.apiProxyKey()
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if s.proxy, err = rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never, key...); err != nil {
 		return nil, errors.Join(fmt.Errorf("API_PROXY_ADDR: %w", err), s.close())
 	}
 	apiProxy := apiproxyv1.NewApiProxyServiceClient(s.proxy)

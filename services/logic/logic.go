@@ -28,9 +28,10 @@ var defaultRules []byte
 
 // Config are the settings of logic.
 type Config struct {
-	ListenAddr   string `name:"listen-addr" env:"LOGIC_LISTEN_ADDR" default:":50051" help:"gRPC listen address of LogicService; the gateway asks here."`
-	RulesFile    string `name:"rules-file" env:"WX_RULES_FILE" help:"YAML file with the rules; read again when it changes. Empty: the built-in rules (你问我答, 图尚往来, a welcome, a menu)."`
-	APIProxyAddr string `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC address of api-proxy, for the customer-service messages that rules send. Replies work without it."`
+	ListenAddr      string `name:"listen-addr" env:"LOGIC_LISTEN_ADDR" default:":50051" help:"gRPC listen address of LogicService; the gateway asks here."`
+	RulesFile       string `name:"rules-file" env:"WX_RULES_FILE" help:"YAML file with the rules; read again when it changes. Empty: the built-in rules (你问我答, 图尚往来, a welcome, a menu)."`
+	APIProxyAddr    string `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC address of api-proxy, for the customer-service messages that rules send. Replies work without it."`
+	APIProxyKeyFile string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which api-proxy knows logic: the key_file of its entry in the callers file of api-proxy. Empty: none is sent."`
 
 	TLS rpc.TLS `embed:""`
 }
@@ -38,8 +39,14 @@ type Config struct {
 // Check reads the rule file and the TLS files and returns what is wrong with them.
 func (c *Config) Check() error {
 	_, err := c.source().Load()
+	_, keyErr := c.apiProxyKey()
 
-	return errors.Join(err, c.TLS.Check())
+	return errors.Join(err, keyErr, c.TLS.Check())
+}
+
+// apiProxyKey makes the connection to api-proxy carry the caller key, if there is one.
+func (c *Config) apiProxyKey() ([]grpc.DialOption, error) {
+	return rpc.KeyFromFile("API_PROXY_KEY_FILE", c.APIProxyKeyFile)
 }
 
 func (c *Config) source() live.Source {
@@ -70,7 +77,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, fmt.Errorf("gRPC server of logic: %w", err)
 	}
 	// Never: a repeated customer-service message is seen by the follower.
-	conn, err := rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never)
+	key, err := cfg.apiProxyKey()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never, key...)
 	if err != nil {
 		return nil, fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
 	}

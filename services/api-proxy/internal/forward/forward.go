@@ -48,11 +48,6 @@ type TicketSource interface {
 	Ticket(ctx context.Context, appID, kind string) (credential.Token, error)
 }
 
-// Limiter decides whether a call may be made now. Its error says which limit is in the way.
-type Limiter interface {
-	Take(ctx context.Context, a limit.Ask, without limit.Fallback) error
-}
-
 // Call is what a caller wants from WeChat.
 type Call struct {
 	Caller caller.Caller
@@ -194,6 +189,7 @@ func (f *Forwarder) Do(ctx context.Context, c Call) (*Answer, error) {
 	if err != nil {
 		return nil, present(err)
 	}
+	f.learn(ctx, c, answer)
 	return answer, nil
 }
 

@@ -101,6 +101,7 @@ type bench struct {
 
 	keeper *keeper
 	wechat *wechat
+	limits *limit.Limiter
 	tel    *telemetry.Telemetry
 	log    *bytes.Buffer
 }
@@ -114,8 +115,9 @@ func newBench(t *testing.T, answers ...any) *bench {
 	b := &bench{keeper: &keeper{generation: 1}, wechat: &wechat{answers: answers}, log: &bytes.Buffer{}}
 	b.tel = telemetry.ForTest(b.log)
 	memory := redisconn.NewShared(time.Second, nil, func(error) {})
+	b.limits = limit.New(limit.NewMemory(), memory, b.tel)
 	b.Forwarder = forward.New(forward.Parts{
-		Table: table, Tokens: b.keeper, Upstream: b.wechat, Limiter: limit.New(limit.NewMemory(), memory, b.tel),
+		Table: table, Tokens: b.keeper, Upstream: b.wechat, Limiter: b.limits,
 	}, forward.NewMetrics(b.tel.Metrics), b.tel.Log)
 	t.Cleanup(func() {
 		for _, hidden := range []string{"SECRET", "the body", "invalid credential"} {
@@ -129,6 +131,11 @@ func newBench(t *testing.T, answers ...any) *bench {
 
 func (b *bench) call(ctx context.Context, t *testing.T, line string) (*forward.Answer, string, error) {
 	t.Helper()
+	return b.callWith(ctx, t, line, "the body")
+}
+
+func (b *bench) callWith(ctx context.Context, t *testing.T, line, sent string) (*forward.Answer, string, error) {
+	t.Helper()
 	method, raw, _ := strings.Cut(line, " ")
 	parsed, err := target.Parse(raw)
 	if err != nil {
@@ -138,7 +145,7 @@ func (b *bench) call(ctx context.Context, t *testing.T, line string) (*forward.A
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Admit(ctx, forward.Call{Caller: anybody, AppID: "wx1", Method: method, Target: parsed, Body: spool.Bytes([]byte("the body"))})
+	c, err := b.Admit(ctx, forward.Call{Caller: anybody, AppID: "wx1", Method: method, Target: parsed, Body: spool.Bytes([]byte(sent))})
 	if err != nil {
 		return nil, "", err
 	}
@@ -443,5 +450,47 @@ func TestNotSent(t *testing.T) {
 				t.Errorf("error %v, want not sent %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// Whatever somebody asks WeChat about its limits, all callers profit from.
+func TestWhatWeChatSaysOfItsLimitsIsNoted(t *testing.T) {
+	t.Parallel()
+	const send = "/cgi-bin/message/custom/send"
+	const quota = `{"errcode":0,"errmsg":"ok","quota":{"daily_limit":1000,"used":700,"remain":300}}`
+	ask := func(b *bench, path string) {
+		t.Helper()
+		if _, body, err := b.callWith(t.Context(), t, "POST /cgi-bin/openapi/quota/get", fmt.Sprintf(`{"cgi_path":%q}`, path)); err != nil || body != quota {
+			t.Errorf("the caller got %s, %v", body, err)
+		}
+	}
+	want := func(b *bench, path string, told, used int64) {
+		t.Helper()
+		if e := b.limits.Read(t.Context(), "wx1", path); e.Told != told || e.Used != used {
+			t.Errorf("%s: %+v, want limit %d and %d calls", path, e, told, used)
+		}
+	}
+	b := newBench(t, quota)
+	ask(b, send)
+	want(b, send, 1000, 700)
+	ask(b, "/cgi-bin/unheard/of") // callers invent no endpoints.
+	want(b, "/cgi-bin/unheard/of", 0, 0)
+
+	b.wechat.answers = []any{`{"errcode":48006,"errmsg":"forbid to clear quota"}`}
+	if _, _, err := b.call(t.Context(), t, "POST /cgi-bin/clear_quota"); err != nil {
+		t.Fatal(err)
+	}
+	want(b, send, 1000, 700)
+	b.wechat.answers = []any{ok}
+	if _, _, err := b.call(t.Context(), t, "POST /cgi-bin/clear_quota"); err != nil {
+		t.Fatal(err)
+	}
+	want(b, send, 1000, 0)
+
+	for _, strange := range []string{ok, `{"quota":[]}`, `{"quota":{"daily_limit":-1}}`, "", "{"} {
+		b.wechat.answers = []any{strange}
+		if _, body, err := b.callWith(t.Context(), t, "POST /cgi-bin/openapi/quota/get", "no JSON"); err != nil || body != strange {
+			t.Errorf("%s became %s, %v", strange, body, err)
+		}
 	}
 }
