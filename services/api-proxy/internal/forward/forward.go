@@ -247,10 +247,10 @@ func (f *Forwarder) note(ctx context.Context, appID string, e endpoint.Endpoint,
 		f.log.DebugContext(ctx, "call", "app_id", appID, "endpoint", e.Path, "status", a.Status)
 	case errcode.SecretRejected, errcode.IPNotAllowed, errcode.QuotaExhausted, errcode.Unauthorized:
 		f.log.WarnContext(ctx, "WeChat refused a call", "app_id", appID, "endpoint", e.Path, "errcode", a.Code,
-			"class", class.String(), "rid", rid(a.Message), "remedy", a.Code.Remedy())
+			"class", class.String(), "rid", errcode.RequestID(a.Message), "remedy", a.Code.Remedy())
 	case errcode.Unknown, errcode.Busy, errcode.TokenRejected, errcode.RateLimited, errcode.WindowClosed, errcode.InvalidRequest:
 		f.log.InfoContext(ctx, "WeChat refused a call", "app_id", appID, "endpoint", e.Path, "errcode", a.Code,
-			"class", class.String(), "rid", rid(a.Message))
+			"class", class.String(), "rid", errcode.RequestID(a.Message))
 	}
 }
 
