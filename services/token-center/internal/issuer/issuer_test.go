@@ -37,7 +37,7 @@ var (
 
 func client(t *testing.T, hosts ...string) *issuer.Client {
 	t.Helper()
-	c, err := issuer.NewClient(hosts)
+	c, err := issuer.NewClient(hosts, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
