@@ -46,7 +46,8 @@ type center struct {
 	mu        sync.Mutex
 	current   map[string]uint64
 	refreshes int
-	key       string // that the last watcher brought.
+	key       string           // that the last watcher brought.
+	frozen    map[string]error // accounts without a token, and why it cannot be fetched.
 	addr      string
 	stop      func()
 }
@@ -96,7 +97,17 @@ func (c *center) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*t
 	for app := range c.current {
 		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
 	}
+	for app := range c.frozen {
+		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
+	}
 	return resp, nil
+}
+
+func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
+	if err, ok := c.frozen[r.GetAppId()]; ok {
+		return nil, err
+	}
+	return nil, status.Error(codes.Unavailable, "no token")
 }
 
 func (c *center) WatchToken(_ *tokenv1.WatchTokenRequest, stream tokenv1.TokenService_WatchTokenServer) error {
