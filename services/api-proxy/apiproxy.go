@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -44,8 +45,9 @@ type Config struct {
 	ConnectTimeout     time.Duration `name:"connect-timeout" env:"API_PROXY_CONNECT_TIMEOUT" default:"3s" help:"How long connecting to one host may take before the next is tried."`
 	SpoolDir           string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
 
-	Redis redisconn.Config `embed:""`
-	TLS   rpc.TLS          `embed:""`
+	Redis  redisconn.Config `embed:""`
+	TLS    rpc.TLS          `embed:""`
+	Egress egress.Config    `embed:""`
 }
 
 const (
@@ -78,7 +80,7 @@ func (c *Config) Check() error {
 			errs = append(errs, fmt.Errorf("API_PROXY_SPOOL_DIR: %s is not a folder", c.SpoolDir))
 		}
 	}
-	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check())...)
+	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check(), c.Egress.Check())...)
 }
 
 // tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
@@ -121,11 +123,16 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if err != nil {
 		return nil, fmt.Errorf("api-proxy: %w", err)
 	}
+	proxy, err := cfg.Egress.Proxy()
+	if err != nil {
+		return nil, err
+	}
 	up, err := upstream.New(upstream.Settings{
 		Bases:          cfg.BaseURLs,
 		AnswerTimeout:  orDefault(cfg.AnswerTimeout, defaultAnswerTimeout),
 		ConnectTimeout: orDefault(cfg.ConnectTimeout, defaultConnectTimeout),
-	})
+		Proxy:          proxy,
+	}, tel)
 	if err != nil {
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/chassis/telemetry"
+
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
 )
@@ -22,7 +24,7 @@ const secret = "SECRET-TOKEN"
 
 func newClient(t *testing.T, answer time.Duration, bases ...string) *upstream.Client {
 	t.Helper()
-	c, err := upstream.New(upstream.Settings{Bases: bases, AnswerTimeout: answer, ConnectTimeout: time.Minute})
+	c, err := upstream.New(upstream.Settings{Bases: bases, AnswerTimeout: answer, ConnectTimeout: time.Minute}, telemetry.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +227,7 @@ func TestParseBase(t *testing.T) {
 			t.Errorf("ParseBase(%q): error = %v, want one without the password", bad, err)
 		}
 	}
-	if _, err := upstream.New(upstream.Settings{}); err == nil {
+	if _, err := upstream.New(upstream.Settings{}, telemetry.Discard()); err == nil {
 		t.Error("New without bases: no error")
 	}
 }
