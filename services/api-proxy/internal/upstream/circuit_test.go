@@ -29,7 +29,7 @@ func status(code int, body string) http.HandlerFunc {
 // whether the host was still asked.
 func TestWhatOpensTheCircuit(t *testing.T) {
 	t.Parallel()
-	const html = "<html>Bad Gateway</html>"
+	const html, busy = "<html>Bad Gateway</html>", `{"errcode":-1,"errmsg":"system error"}`
 	long := strings.Repeat("x", 2*maxVerdict)
 	silent := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // the server sees its client leave only after that.
@@ -38,20 +38,23 @@ func TestWhatOpensTheCircuit(t *testing.T) {
 	tests := map[string]struct {
 		handler http.HandlerFunc // nil: nobody listens.
 		leave   time.Duration    // after which the caller leaves; 0: never.
+		limit   time.Duration    // the caller's time; 0: none.
 		err     error            // of each call.
 		body    string
 		reason  reason // empty: it stays closed.
 	}{
-		"no connection":                   {nil, 0, ErrUnreachable, "", noConnection},
-		"no answer":                       {silent, 0, ErrNoAnswer, "", noAnswer},
-		"broken connection":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, ErrBroken, "", broken},
-		"5xx of a front end":              {status(http.StatusBadGateway, html), 0, nil, html, serverError},
-		"5xx of a front end, long":        {status(http.StatusBadGateway, long), 0, nil, long, serverError},
-		"5xx without a word":              {status(http.StatusServiceUnavailable, ""), 0, nil, "", serverError},
-		"5xx that is a verdict":           {status(http.StatusInternalServerError, `{"errcode":-1,"errmsg":"system error"}`), 0, nil, `{"errcode":-1,"errmsg":"system error"}`, ""},
-		"a verdict":                       {status(http.StatusOK, `{"errcode":45009}`), 0, nil, `{"errcode":45009}`, ""},
-		"4xx":                             {status(http.StatusNotFound, "no"), 0, nil, "no", ""},
-		"callers who leave a silent host": {silent, time.Second, context.Canceled, "", ""},
+		"no connection":                   {err: ErrUnreachable, reason: noConnection},
+		"no answer":                       {handler: silent, err: ErrNoAnswer, reason: noAnswer},
+		"broken connection":               {handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, err: ErrBroken, reason: broken},
+		"5xx of a front end":              {handler: status(http.StatusBadGateway, html), body: html, reason: serverError},
+		"5xx of a front end, long":        {handler: status(http.StatusBadGateway, long), body: long, reason: serverError},
+		"5xx without a word":              {handler: status(http.StatusServiceUnavailable, ""), reason: serverError},
+		"5xx that is a verdict":           {handler: status(http.StatusInternalServerError, busy), body: busy},
+		"a verdict":                       {handler: status(http.StatusOK, busy), body: busy},
+		"4xx":                             {handler: status(http.StatusNotFound, html), body: html},
+		"callers who leave a silent host": {handler: silent, leave: 8 * time.Second, err: context.Canceled},
+		"callers with little time":        {handler: silent, limit: 5*time.Second - 1, err: ErrNoAnswer},
+		"callers with enough time":        {handler: silent, limit: 5*time.Second + time.Millisecond, err: ErrNoAnswer, reason: noAnswer},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,6 +72,9 @@ func TestWhatOpensTheCircuit(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					if tt.leave > 0 {
 						time.AfterFunc(tt.leave, cancel)
+					}
+					if tt.limit > 0 {
+						ctx, cancel = context.WithTimeout(ctx, tt.limit)
 					}
 					body, err := text(ctx, c)
 					cancel()

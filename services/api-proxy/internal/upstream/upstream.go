@@ -137,6 +137,7 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 		if !ok {
 			continue
 		}
+		begun := time.Now()
 		resp, sent, err := c.attempt(ctx, h, r)
 		switch {
 		case err == nil && brokenDown(resp):
@@ -146,7 +147,7 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 			report(worked)
 			return resp, nil
 		case ctx.Err() != nil:
-			report(callerLeft)
+			report(departure(ctx.Err(), sent, time.Since(begun), c.patience(r.Body.Size())))
 			return nil, ended(ctx, sent)
 		}
 		report(reasonOf(err, sent))
@@ -161,6 +162,19 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 			WithRetryAfter(c.hosts.wait(time.Now()))
 	}
 	return nil, last
+}
+
+// departure judges an attempt that its caller's context ended after some time. Most callers have less time
+// than we have patience; if none of them counted, a silent host would never be found out. So one whose time
+// ran out after half of our patience speaks against the host. One that left by itself does not.
+func departure(err error, sent bool, waited, patience time.Duration) reason {
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) || waited < patience/2:
+		return callerLeft
+	case sent:
+		return noAnswer
+	}
+	return noConnection
 }
 
 // reasonOf names the failure of an attempt.
