@@ -6,7 +6,9 @@
 package egress
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,35 +30,66 @@ const (
 	maxCredential = 255
 )
 
-// Proxy chooses the proxy of a request: the field Proxy of an http.Transport. Nil is the straight way.
+// Way is how requests leave. The zero value is the straight way.
 //
 // It serves every host alike, loopback included. HTTPS goes through a tunnel (CONNECT), in which the proxy
 // sees the host's name and nothing else.
-type Proxy func(*http.Request) (*url.URL, error)
+type Way struct{ proxy *url.URL }
 
 // Check reads the credentials and parses the URL without connecting.
 func (c Config) Check() error {
-	_, err := c.Proxy()
+	_, err := c.Way()
 	return err
 }
 
-// Proxy reads the credentials and returns the configured way. Its errors show neither the URL, in which
+// Way reads the credentials and returns the configured way. Its errors show neither the URL, in which
 // somebody may have written a password, nor what the file holds.
-func (c Config) Proxy() (Proxy, error) {
+func (c Config) Way() (Way, error) {
 	if c.ProxyURL == "" {
 		if c.CredentialsFile != "" {
-			return nil, errors.New(credentialsSetting + ": set without " + proxySetting + ", which names the proxy; set both or none")
+			return Way{}, errors.New(credentialsSetting + ": set without " + proxySetting + ", which names the proxy; set both or none")
 		}
-		return nil, nil //nolint:nilnil // http.Transport takes nil for the straight way.
+		return Way{}, nil
 	}
 	proxy, err := parse(c.ProxyURL)
 	if err != nil {
-		return nil, err
+		return Way{}, err
 	}
 	if proxy.User, err = c.credentials(); err != nil {
-		return nil, err
+		return Way{}, err
 	}
-	return http.ProxyURL(proxy), nil
+	return Way{proxy: proxy}, nil
+}
+
+// Set makes the requests of a transport leave by this way. Call it before the transport's first request.
+func (w Way) Set(t *http.Transport) {
+	t.Proxy, t.OnProxyConnectResponse = nil, nil
+	if w.proxy != nil {
+		t.Proxy, t.OnProxyConnectResponse = http.ProxyURL(w.proxy), refusal
+	}
+}
+
+// RefusedError is the error of a request for which the proxy made no tunnel. The request was not sent.
+type RefusedError struct {
+	// Status is the proxy's HTTP status, such as 407 when it does not accept the credentials.
+	Status int
+}
+
+// Error implements error. It shows nothing that the proxy said.
+func (e *RefusedError) Error() string {
+	remedy := "see the log of the proxy"
+	if e.Status == http.StatusProxyAuthRequired {
+		remedy = "check " + credentialsSetting
+	}
+	return fmt.Sprintf("the forward proxy of %s refuses with HTTP status %d; %s", proxySetting, e.Status, remedy)
+}
+
+// refusal replaces net/http's own error, which is the proxy's words.
+func refusal(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &RefusedError{Status: answer.StatusCode}
 }
 
 // parse does not pass on the error of url.Parse: for http://USER:PASSWORD it quotes the password as a port.

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,14 +79,14 @@ func testThrough(t *testing.T, scheme string, secured, asks bool) {
 // through makes a GET by the way that cfg says. All servers of httptest have the same certificate.
 func through(t *testing.T, cfg egress.Config, address string) (string, error) {
 	t.Helper()
-	proxy, err := cfg.Proxy()
+	way, err := cfg.Way()
 	if err != nil {
 		t.Fatal(err)
 	}
 	trusted := httptest.NewTLSServer(nil)
 	t.Cleanup(trusted.Close)
 	transport := trusted.Client().Transport.(*http.Transport).Clone()
-	transport.Proxy = proxy
+	way.Set(transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -112,15 +113,24 @@ func TestAProxyThatRefusesUsIsAnErrorWithoutCredentials(t *testing.T) {
 			if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), user) {
 				t.Errorf("error = %v, want one without user and password", err)
 			}
+			if refused, ok := errors.AsType[*egress.RefusedError](err); scheme != "socks5" && (!ok || refused.Status != http.StatusProxyAuthRequired || !strings.Contains(err.Error(), "WX_EGRESS_PROXY_CREDENTIALS_FILE")) {
+				t.Errorf("error = %v, want one that names the setting", err)
+			}
 		})
 	}
 }
 
 func TestTheStraightWay(t *testing.T) {
 	t.Parallel()
-	proxy, err := egress.Config{}.Proxy()
-	if proxy != nil || err != nil {
-		t.Errorf("proxy given: %v, error = %v; want none", proxy != nil, err)
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "straight") }))
+	t.Cleanup(target.Close)
+	if got, err := through(t, egress.Config{}, target.URL); err != nil || got != "straight" {
+		t.Errorf("answer %q, %v", got, err)
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	egress.Way{}.Set(transport)
+	if transport.Proxy != nil {
+		t.Error("the environment has a say")
 	}
 }
 

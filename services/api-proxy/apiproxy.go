@@ -123,7 +123,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if err != nil {
 		return nil, fmt.Errorf("api-proxy: %w", err)
 	}
-	proxy, err := cfg.Egress.Proxy()
+	way, err := cfg.Egress.Way()
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		Bases:          cfg.BaseURLs,
 		AnswerTimeout:  orDefault(cfg.AnswerTimeout, defaultAnswerTimeout),
 		ConnectTimeout: orDefault(cfg.ConnectTimeout, defaultConnectTimeout),
-		Proxy:          proxy,
+		Way:            way,
 	}, tel)
 	if err != nil {
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)

@@ -161,7 +161,7 @@ func (c *Config) checkHosts() error {
 }
 
 func (c *Config) checkHostsOf(setting string, hosts []string) error {
-	if _, err := issuer.NewClient(hosts, nil); err != nil {
+	if _, err := issuer.NewClient(hosts, egress.Way{}); err != nil {
 		return fmt.Errorf("%s: %w", setting, err)
 	}
 	if !c.Production {

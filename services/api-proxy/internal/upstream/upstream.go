@@ -40,8 +40,8 @@ type Settings struct {
 	ConnectTimeout time.Duration
 	// AnswerTimeout is how long the headers of the answer may take. Long bodies get extra time.
 	AnswerTimeout time.Duration
-	// Proxy is the way out; nil is the straight one.
-	Proxy egress.Proxy
+	// Way is the way out, straight or by a forward proxy.
+	Way egress.Way
 }
 
 // Body is what can be sent more than once.
@@ -110,8 +110,7 @@ func newClient(s Settings, tel *telemetry.Telemetry, dial dialer) (*Client, erro
 func newTransport(s Settings, dial dialer, secured *tls.Config) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  s.Proxy,
+	transport := &http.Transport{
 		DialContext:            dial,
 		TLSHandshakeTimeout:    s.ConnectTimeout,
 		TLSClientConfig:        secured,
@@ -121,6 +120,8 @@ func newTransport(s Settings, dial dialer, secured *tls.Config) *http.Transport 
 		IdleConnTimeout:        idleLife,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}
+	s.Way.Set(transport)
+	return transport
 }
 
 // Close closes idle connections.
@@ -270,6 +271,7 @@ func describe(err error) error {
 		network *net.OpError
 		lookup  *net.DNSError
 		tlsBad  *tls.CertificateVerificationError
+		refused *egress.RefusedError
 	)
 	switch {
 	case errors.As(err, &lookup):
@@ -278,6 +280,8 @@ func describe(err error) error {
 		return network
 	case errors.As(err, &tlsBad):
 		return tlsBad
+	case errors.As(err, &refused):
+		return refused
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
@@ -120,6 +121,25 @@ func TestNoHostCanBeReached(t *testing.T) {
 	_, err := c.Send(t.Context(), request("GET", "/a?access_token="+secret, ""))
 	if !errors.Is(err, upstream.ErrUnreachable) || strings.Contains(err.Error(), secret) {
 		t.Errorf("error = %v, want ErrUnreachable without the query", err)
+	}
+}
+
+// What a forward proxy refuses was not sent, and the error names the setting to look at.
+func TestAForwardProxyThatRefuses(t *testing.T) {
+	t.Parallel()
+	proxy := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	way, err := egress.Config{ProxyURL: proxy}.Way()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := upstream.New(upstream.Settings{Bases: []string{"https://wechat.invalid"}, AnswerTimeout: time.Minute, Way: way}, telemetry.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	_, err = c.Send(t.Context(), request("POST", "/a?access_token="+secret, "{}"))
+	if !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "WX_EGRESS_PROXY_CREDENTIALS_FILE") || strings.Contains(err.Error(), secret) {
+		t.Errorf("error = %v, want ErrUnreachable that names the setting", err)
 	}
 }
 

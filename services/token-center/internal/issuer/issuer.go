@@ -42,17 +42,18 @@ type Client struct {
 }
 
 // NewClient returns a client that asks the first of hosts, and the next where no connection can be
-// made. A host is a scheme with a name, such as https://api.weixin.qq.com. Requests leave by proxy.
-func NewClient(hosts []string, proxy egress.Proxy) (*Client, error) {
+// made. A host is a scheme with a name, such as https://api.weixin.qq.com. Requests leave by way.
+func NewClient(hosts []string, way egress.Way) (*Client, error) {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		IdleConnTimeout:     idleTimeout,
+		ForceAttemptHTTP2:   true,
+	}
+	way.Set(transport)
 	c := &Client{http: &http.Client{
-		Timeout: answerTimeout,
-		Transport: &http.Transport{
-			Proxy:               proxy,
-			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSHandshakeTimeout: connectTimeout,
-			IdleConnTimeout:     idleTimeout,
-			ForceAttemptHTTP2:   true,
-		},
+		Timeout:   answerTimeout,
+		Transport: transport,
 		// The secret must not follow a redirect to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

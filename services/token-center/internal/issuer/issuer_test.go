@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
@@ -37,7 +38,7 @@ var (
 
 func client(t *testing.T, hosts ...string) *issuer.Client {
 	t.Helper()
-	c, err := issuer.NewClient(hosts, nil)
+	c, err := issuer.NewClient(hosts, egress.Way{})
 	if err != nil {
 		t.Fatal(err)
 	}
