@@ -159,7 +159,7 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	}
 	if last == nil {
 		last = fault.Wrap(fault.Unavailable, ErrUnreachable,
-			"every host of WeChat's API has failed several times in a row, so the call was not sent; check the network and WX_API_BASE_URL").
+			"every host of WeChat's API has failed several times in a row, so the call was not sent; check the network, WX_API_BASE_URL and, if set, WX_EGRESS_PROXY").
 			WithRetryAfter(c.hosts.wait(time.Now()))
 	}
 	return nil, last
