@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
@@ -118,9 +119,13 @@ func (h *house) prepareWeChat(cfg settings, tel *telemetry.Telemetry) ([]string,
 
 func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []string, tel *telemetry.Telemetry) error {
 	redis := redisconn.Config{URL: cfg.Redis}
+	var way egress.Config
+	if cfg.NoSimulator {
+		way = cfg.Egress
+	}
 	var err error
 	h.tokens, err = tokencenter.New(ctx, tokencenter.Config{
-		ListenAddr: cfg.TokenCenterAddr, HTTPListenAddr: cfg.TokenCenterHTTPAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis, StorageKeyFile: h.storageKey,
+		ListenAddr: cfg.TokenCenterAddr, HTTPListenAddr: cfg.TokenCenterHTTPAddr, AccountsFile: cfg.Accounts, APIBaseURL: apiHosts, Redis: redis, StorageKeyFile: h.storageKey, Egress: way,
 	}, tel.For("token-center"))
 	if err != nil {
 		return fmt.Errorf("token-center (--token-center-addr, --token-center-http-addr): %w", err)
@@ -128,7 +133,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("token-center", h.tokens)
 
 	h.proxy, err = apiproxy.New(ctx, apiproxy.Config{
-		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts, Redis: redis,
+		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts, Redis: redis, Egress: way,
 	}, tel.For("api-proxy"))
 	if err != nil {
 		return fmt.Errorf("api-proxy (--api-proxy-addr, --api-proxy-grpc-addr): %w", err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
@@ -43,6 +44,9 @@ type settings struct {
 
 	AllowOnlyWeChat bool     `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Let the gateway refuse callers whose address is not on WeChat's list; that of the simulator has this machine's addresses."`
 	TrustedProxies  []string `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front of the gateway, whose X-Forwarded-For is believed."`
+
+	// Egress is the way to the real WeChat; the simulator is in this process.
+	Egress egress.Config `embed:""`
 }
 
 // Check reads the files that the settings name.
@@ -51,7 +55,7 @@ func (s *settings) Check() error {
 		return errors.New("--no-simulator needs --accounts: the real WeChat does not know the development account")
 	}
 	rules := logic.Config{RulesFile: s.Rules}
-	err := rules.Check()
+	err := errors.Join(rules.Check(), s.Egress.Check())
 	if s.Accounts != "" {
 		_, accountsErr := loadAccounts(s.Accounts)
 		err = errors.Join(err, accountsErr)

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -48,8 +49,9 @@ type Config struct {
 	Production         bool          `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: callers that nobody knows, http:// to WeChat."`
 	SpoolDir           string        `name:"spool-dir" env:"API_PROXY_SPOOL_DIR" help:"Folder for bodies over 1 MiB while they are being sent. Empty: the system's folder for temporary files."`
 
-	Redis redisconn.Config `embed:""`
-	TLS   rpc.TLS          `embed:""`
+	Redis  redisconn.Config `embed:""`
+	TLS    rpc.TLS          `embed:""`
+	Egress egress.Config    `embed:""`
 }
 
 const (
@@ -90,7 +92,7 @@ func (c *Config) Check() error {
 			errs = append(errs, fmt.Errorf("API_PROXY_SPOOL_DIR: %s is not a folder", c.SpoolDir))
 		}
 	}
-	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check())...)
+	return errors.Join(append(errs, c.Redis.Check(), c.TLS.Check(), c.Egress.Check())...)
 }
 
 func (c *Config) checkCallers() error {
@@ -139,11 +141,16 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	if err != nil {
 		return nil, fmt.Errorf("api-proxy: %w", err)
 	}
+	way, err := cfg.Egress.Way()
+	if err != nil {
+		return nil, err
+	}
 	up, err := upstream.New(upstream.Settings{
 		Bases:          cfg.BaseURLs,
 		AnswerTimeout:  orDefault(cfg.AnswerTimeout, defaultAnswerTimeout),
 		ConnectTimeout: orDefault(cfg.ConnectTimeout, defaultConnectTimeout),
-	})
+		Way:            way,
+	}, tel)
 	if err != nil {
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 
@@ -211,6 +212,17 @@ func TestTheLastTokenServesWhileTokenCenterIsAway(t *testing.T) {
 	if a := p.get("/cgi-bin/menu/get"); a.Status != http.StatusOK || !strings.Contains(a.Body, "40001") {
 		t.Errorf("answer %d %s, want WeChat's own 40001", a.Status, a.Body)
 	}
+}
+
+// The host has no address, so the platform was reached through itself as a forward proxy.
+func TestCallsLeaveByTheProxy(t *testing.T) {
+	t.Parallel()
+	wechat := startPlatform(t, sayOK)
+	p := startProxyWith(t, apiproxy.Config{
+		TokenCenterAddr: startCenter(t, appID).addr, BaseURLs: []string{"http://wechat.invalid"},
+		Egress: egress.Config{ProxyURL: wechat.URL},
+	})
+	wantOK(t, p.get("/cgi-bin/getcallbackip"))
 }
 
 func TestADeadHostIsPassedOver(t *testing.T) {
@@ -444,6 +456,7 @@ func TestCheckNamesTheSetting(t *testing.T) {
 		"API_PROXY_ANSWER_TIMEOUT": func(c *apiproxy.Config) { c.AnswerTimeout = -1 },
 		"TOKEN_CENTER_KEY_FILE":    func(c *apiproxy.Config) { c.TokenCenterKeyFile = "/nowhere" },
 		"API_PROXY_SPOOL_DIR":      func(c *apiproxy.Config) { c.SpoolDir = "/nowhere" },
+		"WX_EGRESS_PROXY":          func(c *apiproxy.Config) { c.Egress.ProxyURL = "http://u:p@proxy:3128" },
 		"REDIS_URL":                func(c *apiproxy.Config) { c.Redis.URL = "http://localhost" },
 		"TLS_CERT_FILE":            func(c *apiproxy.Config) { c.TLS.KeyFile = "key.pem" },
 	} {

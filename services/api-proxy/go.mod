@@ -8,6 +8,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/sony/gobreaker/v2 v2.4.0
 	github.com/wxstack/wxstack/chassis v0.0.0
 	github.com/wxstack/wxstack/proto v0.0.0
 	github.com/wxstack/wxstack/wechat v0.0.0

@@ -156,3 +156,20 @@ func TestTokenCenterIsShownTheCallerKey(t *testing.T) {
 		t.Errorf("token-center was shown the key %q", c.key)
 	}
 }
+
+// Whoever calls learns from either face what to mend, and at which address, without the log of token-center.
+func TestWhyThereIsNoTokenIsTold(t *testing.T) {
+	t.Parallel()
+	c := startCenter(t, appID)
+	const reason = "WeChat refused the request for the access_token: errcode 40164 (ip_not_allowed), sent from 203.0.113.9; add it to the IP白名单"
+	c.frozen = map[string]error{"wxfrozen": fault.New(fault.Precondition, reason)}
+	p := startProxy(t, c, startPlatform(t, sayOK).URL)
+	got := p.do(http.MethodGet, "/cgi-bin/menu/get", nil, http.Header{"X-Wx-Appid": {"wxfrozen"}})
+	if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, reason) {
+		t.Errorf("HTTP: %d %s", got.Status, got.Body)
+	}
+	_, err := dial(t, p).Call(t.Context(), &apiproxyv1.CallRequest{AppId: "wxfrozen", Path: "/cgi-bin/menu/get"})
+	if err == nil || fault.KindOf(err) != fault.Precondition || !strings.Contains(err.Error(), reason) {
+		t.Errorf("gRPC: %v", err)
+	}
+}

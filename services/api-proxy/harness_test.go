@@ -47,7 +47,8 @@ type center struct {
 	mu        sync.Mutex
 	current   map[string]uint64
 	refreshes int
-	key       string // that the last watcher brought.
+	key       string           // that the last watcher brought.
+	frozen    map[string]error // accounts without a token, and why it cannot be fetched.
 	addr      string
 	stop      func()
 }
@@ -97,6 +98,9 @@ func (c *center) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*t
 	for app := range c.current {
 		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
 	}
+	for app := range c.frozen {
+		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
+	}
 	return resp, nil
 }
 
@@ -132,6 +136,9 @@ func (c *center) RefreshToken(_ context.Context, r *tokenv1.RefreshTokenRequest)
 
 // GetToken gives tickets; the tokens of the tests come by the watch.
 func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
+	if err, ok := c.frozen[r.GetAppId()]; ok {
+		return nil, err
+	}
 	kinds := map[tokenv1.TokenKind]string{
 		tokenv1.TokenKind_TOKEN_KIND_JSAPI_TICKET: "jsapi", tokenv1.TokenKind_TOKEN_KIND_WX_CARD_TICKET: "wx_card",
 	}

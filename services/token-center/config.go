@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
@@ -33,8 +34,9 @@ type Config struct {
 	CacheFile      string   `name:"token-center-cache-file" env:"TOKEN_CENTER_CACHE_FILE" help:"File in which this replica keeps the last known tokens, encrypted with the storage key, and finds them when it starts while Redis is away. Empty: none."`
 	Production     bool     `name:"production" env:"WX_PRODUCTION" help:"Refuse what is only fit for development: the development account, callers that nobody knows, plain text tokens in Redis, http:// to WeChat."`
 
-	Redis redisconn.Config `embed:""`
-	TLS   rpc.TLS          `embed:""`
+	Redis  redisconn.Config `embed:""`
+	TLS    rpc.TLS          `embed:""`
+	Egress egress.Config    `embed:""`
 }
 
 // Check reads the files that the settings name and returns everything that is wrong.
@@ -45,7 +47,7 @@ func (c *Config) Check() error {
 		_, keyErr = c.cache(seal)
 	}
 	_, callersErr := caller.Load(c.CallersFile)
-	return errors.Join(accountsErr, keyErr, callersErr, c.checkCallersAreKnown(), c.checkHosts(), c.Redis.Check(), c.TLS.Check())
+	return errors.Join(accountsErr, keyErr, callersErr, c.checkCallersAreKnown(), c.checkHosts(), c.Redis.Check(), c.TLS.Check(), c.Egress.Check())
 }
 
 // secretAccount is an account together with its AppSecret, which authorizers of a platform have not.
@@ -159,7 +161,7 @@ func (c *Config) checkHosts() error {
 }
 
 func (c *Config) checkHostsOf(setting string, hosts []string) error {
-	if _, err := issuer.NewClient(hosts); err != nil {
+	if _, err := issuer.NewClient(hosts, egress.Way{}); err != nil {
 		return fmt.Errorf("%s: %w", setting, err)
 	}
 	if !c.Production {

@@ -29,6 +29,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"no host":           {func(_ *testing.T, c *tokencenter.Config) { c.APIBaseURL = nil }, "WX_API_BASE_URL"},
 		"bad host":          {func(_ *testing.T, c *tokencenter.Config) { c.APIBaseURL = []string{"api.weixin.qq.com"} }, "WX_API_BASE_URL"},
 		"redis":             {func(_ *testing.T, c *tokencenter.Config) { c.Redis = redisconn.Config{URL: "x"} }, "REDIS_URL"},
+		"egress":            {func(_ *testing.T, c *tokencenter.Config) { c.Egress.ProxyURL = "http://u:p@proxy:3128" }, "WX_EGRESS_PROXY"},
 		"key not base64":    {key("***"), "TOKEN_CENTER_STORAGE_KEY_FILE"},
 		"key too short":     {key("c2hvcnQ="), "openssl rand -base64 32"},
 		"key":               {key(storageKey), ""},

@@ -87,6 +87,18 @@ func TestTheDoctorExaminesWithoutARunningService(t *testing.T) {
 	}
 }
 
+// The host has no address, so whoever reached WeChat did so through the proxy: requests for tokens, and the
+// questions of the doctor.
+func TestEveryRequestLeavesByTheProxy(t *testing.T) {
+	t.Parallel()
+	_, server := redistest.Mini(t)
+	p := clinic(t)
+	cfg := testConfig(t, p, "redis://"+server.Addr(), "stable")
+	cfg.APIBaseURL, cfg.Egress.ProxyURL = []string{"http://wechat.invalid"}, p.URL
+	out, _ := diagnose(t, cfg)
+	wantLines(t, out, "ok "+testAppID+" app_secret WeChat accepted it", "ok "+testAppID+" callback WeChat resolves it to 192.0.2.10")
+}
+
 func TestTheDoctorNamesTheAddressToAllow(t *testing.T) {
 	t.Parallel()
 	_, server := redistest.Mini(t)

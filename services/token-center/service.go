@@ -97,16 +97,20 @@ func furnish(cfg Config, tel *telemetry.Telemetry) (*Service, error) {
 	if s.cache, err = cfg.cache(seal); err != nil {
 		return nil, err
 	}
-	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL); err != nil {
+	way, err := cfg.Egress.Way()
+	if err != nil {
+		return nil, err
+	}
+	if s.wechat, err = issuer.NewClient(cfg.APIBaseURL, way); err != nil {
 		return nil, fmt.Errorf("WX_API_BASE_URL: %w", err)
 	}
-	if s.work, err = issuer.NewClient(cfg.workHosts()); err != nil {
+	if s.work, err = issuer.NewClient(cfg.workHosts(), way); err != nil {
 		return nil, fmt.Errorf("WX_WORK_API_BASE_URL: %w", err)
 	}
 	if s.redis, err = redisconn.Open(cfg.Redis); err != nil {
 		return nil, err
 	}
-	s.api = doctor.NewAPI(cfg.APIBaseURL)
+	s.api = doctor.NewAPI(cfg.APIBaseURL, way)
 	s.store = store.NewRedis(s.redis, seal)
 	s.house.Store(s.build(accounts.Current(), nil))
 	return s, nil

@@ -322,7 +322,7 @@ func present(err error) error {
 		return known
 	case errors.Is(err, upstream.ErrUnreachable):
 		return fault.Wrap(fault.Unavailable, err,
-			"no host of WeChat's API can be reached, so the call was not sent; check the network and WX_API_BASE_URL").WithRetryAfter(time.Second)
+			"no host of WeChat's API can be reached, so the call was not sent; check the network, WX_API_BASE_URL and, if set, WX_EGRESS_PROXY").WithRetryAfter(time.Second)
 	case errors.Is(err, upstream.ErrNoAnswer):
 		return fault.Wrap(fault.Deadline, err,
 			"WeChat did not answer in time; the call may have been carried out, so look before sending it again")

@@ -31,7 +31,7 @@ func (f *Forwarder) finish(ctx context.Context, c Call, a *Answer, err error, be
 		record = append(record, slog.Any("error", err))
 	case a.Code.Class() != errcode.OK:
 		level, message = max(level, levelOf(a.Code.Class())), "WeChat refused a call"
-		record = append(record, slog.Int("errcode", int(a.Code)), slog.String("class", a.Code.Class().String()), slog.String("rid", rid(a.Message)))
+		record = append(record, slog.Int("errcode", int(a.Code)), slog.String("class", a.Code.Class().String()), slog.String("rid", errcode.RequestID(a.Message)))
 		if remedy := a.Code.Remedy(); level >= slog.LevelWarn && remedy != "" {
 			record = append(record, slog.String("remedy", remedy))
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
 )
 
@@ -47,15 +46,4 @@ func peek(r io.Reader) ([]byte, error) {
 type joined struct {
 	io.Reader
 	io.Closer
-}
-
-// ridPattern is how WeChat ends an errmsg: the id by which /cgi-bin/openapi/rid/get finds the request.
-var ridPattern = regexp.MustCompile(`\brid: ([0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8})\b`)
-
-// rid cuts the request id out of an errmsg; nothing else of an errmsg may be logged.
-func rid(message string) string {
-	if found := ridPattern.FindStringSubmatch(message); found != nil {
-		return found[1]
-	}
-	return ""
 }

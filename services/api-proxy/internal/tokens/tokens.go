@@ -187,13 +187,22 @@ func (c *Cache) shared(ctx context.Context, key string, ask func(context.Context
 	}
 }
 
+// unavailable says why token-center gave no token. What somebody has to mend, such as an address that is not
+// on the IP白名单, token-center names in words that a caller may see, so they are passed on.
 func unavailable(appID string, err error) error {
-	kind := fault.KindOf(fault.FromStatus(err))
+	var (
+		center = fault.FromStatus(err)
+		kind   = fault.KindOf(center)
+		reason string
+	)
+	if known, ok := errors.AsType[*fault.Error](center); ok {
+		reason = known.Message()
+	}
 	switch kind {
 	case fault.NotFound:
 		return fault.Wrap(fault.NotFound, err, "account %.64q is not configured in token-center; check app_id", appID)
 	case fault.Precondition, fault.QuotaSpent, fault.Throttled:
-		return fault.Wrap(kind, err, "token-center has no token for %s and cannot fetch one; its log says why", appID)
+		return fault.Wrap(kind, err, "token-center has no token for %s and cannot fetch one: %s", appID, reason).WithRetryAfter(fault.RetryAfter(center))
 	case fault.Unauthenticated, fault.Forbidden:
 		return fault.Wrap(fault.Precondition, err, "token-center gives api-proxy no token for %.64q; check TOKEN_CENTER_KEY_FILE, and the callers file of token-center (WX_CALLERS_FILE)", appID)
 	case fault.Internal, fault.Invalid, fault.Unavailable, fault.Deadline:

@@ -43,6 +43,7 @@ type center struct {
 
 	mu        sync.Mutex
 	away      bool
+	refusal   error // of GetToken
 	accounts  []string
 	current   map[string]uint64
 	gets      int
@@ -77,6 +78,9 @@ func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest, _ ...gr
 		return nil, err
 	}
 	defer unlock()
+	if c.refusal != nil {
+		return nil, c.refusal
+	}
 	c.gets++
 	appID := r.GetAppId()
 	if appID == "" && len(c.accounts) == 1 {
@@ -498,4 +502,49 @@ func TestATokenPrintsWithoutItsValue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The operator reads api-proxy's answer first, and must not have to look for the log of another service.
+func TestWhyTokenCenterCannotFetchIsPassedOn(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		sent  *fault.Error
+		kind  fault.Kind
+		after time.Duration
+		want  []string
+		not   string
+	}{
+		"address": {
+			fault.New(fault.Precondition, "errcode 40164 (ip_not_allowed) from 203.0.113.9; add the address to the IP白名单"),
+			fault.Precondition, 0, []string{"wx1", "203.0.113.9", "IP白名单"}, "log",
+		},
+		"secret": {fault.New(fault.Precondition, "errcode 40125; check app_secret_file"), fault.Precondition, 0, []string{"wx1", "app_secret_file"}, ""},
+		"quota":  {fault.New(fault.QuotaSpent, "errcode 45009; wait for midnight"), fault.QuotaSpent, 0, []string{"midnight"}, ""},
+		"allowance": {
+			fault.New(fault.Throttled, "the allowance is used up").WithRetryAfter(7 * time.Second),
+			fault.Throttled, 7 * time.Second, []string{"allowance"}, "",
+		},
+		"their own fault": {fault.New(fault.Internal, "a stack trace"), fault.Unavailable, time.Second, []string{"TOKEN_CENTER_ADDR"}, "stack"},
+		"our key":         {fault.New(fault.Unauthenticated, "who are you"), fault.Precondition, 0, []string{"TOKEN_CENTER_KEY_FILE"}, "who are you"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCenter("wx1")
+			c.refusal = tt.sent.GRPCStatus().Err()
+			_, err := tokens.NewCache(c, telemetry.Discard()).Token(t.Context(), "wx1")
+			known, ok := errors.AsType[*fault.Error](err)
+			if !ok || known.Kind() != tt.kind || fault.RetryAfter(err) != tt.after {
+				t.Fatalf("error %v is %v, to be tried again after %v; want %v after %v", err, fault.KindOf(err), fault.RetryAfter(err), tt.kind, tt.after)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(known.Message(), want) {
+					t.Errorf("message %q does not say %q", known.Message(), want)
+				}
+			}
+			if tt.not != "" && strings.Contains(known.Message(), tt.not) {
+				t.Errorf("message %q says %q", known.Message(), tt.not)
+			}
+		})
+	}
 }

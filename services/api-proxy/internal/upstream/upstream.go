@@ -1,6 +1,7 @@
 // Package upstream sends one HTTP request to WeChat: to the first of several hosts that can be
 // reached. Its errors tell whether the request can have arrived, which decides whether it may be
-// sent again, and never quote an address with its query.
+// sent again, and never quote an address with its query. A host that fails again and again is passed
+// over for a while (circuit breaker, 熔断).
 package upstream
 
 import (
@@ -16,6 +17,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/wxstack/wxstack/chassis/egress"
+	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/chassis/telemetry"
 )
 
 var (
@@ -35,6 +40,8 @@ type Settings struct {
 	ConnectTimeout time.Duration
 	// AnswerTimeout is how long the headers of the answer may take. Long bodies get extra time.
 	AnswerTimeout time.Duration
+	// Way is the way out, straight or by a forward proxy.
+	Way egress.Way
 }
 
 // Body is what can be sent more than once.
@@ -56,9 +63,9 @@ type Request struct {
 
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
-	transport *http.Transport
-	hosts     hosts
-	timeout   time.Duration
+	transports transports
+	hosts      *hosts
+	timeout    time.Duration
 }
 
 const (
@@ -75,64 +82,111 @@ const (
 	maxAnswerHeader = 64 << 10
 )
 
-// New makes a client. It connects to nobody.
-func New(s Settings) (*Client, error) {
-	c := &Client{timeout: s.AnswerTimeout, transport: newTransport(s.ConnectTimeout)}
-	for _, raw := range s.Bases {
-		base, err := ParseBase(raw)
-		if err != nil {
-			return nil, err
-		}
-		c.hosts.list = append(c.hosts.list, &host{base: base})
+// New makes a client. It connects to nobody. The component "upstream" of tel is down while a host is out.
+func New(s Settings, tel *telemetry.Telemetry) (*Client, error) {
+	return newClient(s, tel, (&net.Dialer{Timeout: s.ConnectTimeout}).DialContext)
+}
+
+// dialer makes connections.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func newClient(s Settings, tel *telemetry.Telemetry, dial dialer) (*Client, error) {
+	list, err := newHosts(s.Bases, newMonitor(tel))
+	if err != nil {
+		return nil, err
 	}
-	if len(c.hosts.list) == 0 {
-		return nil, errors.New("no base address is set; it looks like https://api.weixin.qq.com")
+	secured := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		// It outlives transports, so that a new connection to a known host is a short handshake.
+		ClientSessionCache: tls.NewLRUClientSessionCache(maxIdle),
 	}
-	return c, nil
+	create := func() *http.Transport { return newTransport(s, dial, secured) }
+	return &Client{timeout: s.AnswerTimeout, hosts: list, transports: transports{create: create}}, nil
 }
 
 // newTransport speaks HTTP/1.1 only: on one HTTP/2 connection a single reset would leave every call in
 // flight with an unknown outcome. It asks for no compression, so that answers pass as they are and
 // errcode can be read.
-func newTransport(connect time.Duration) *http.Transport {
+func newTransport(s Settings, dial dialer, secured *tls.Config) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: connect}).DialContext,
-		TLSHandshakeTimeout:    connect,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+	transport := &http.Transport{
+		DialContext:            dial,
+		TLSHandshakeTimeout:    s.ConnectTimeout,
+		TLSClientConfig:        secured,
 		Protocols:              &protocols,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleLife,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}
+	s.Way.Set(transport)
+	return transport
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.transports.close() }
 
-// Send sends the request and returns the answer, whatever its status. A host that cannot be connected
-// to is passed over; once a request was sent it goes nowhere else. The error wraps ErrUnreachable,
-// ErrNoAnswer, ErrBroken or the context's. The caller closes the body of the answer.
+// Send sends the request and returns the answer, whatever its status. A host that is out or cannot be
+// connected to is passed over; once a request was sent it goes nowhere else. The error wraps
+// ErrUnreachable, ErrNoAnswer, ErrBroken or the context's; when all hosts are out it is a fault that tells
+// when to try again. The caller closes the body of the answer.
 func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	var last error
-	for _, h := range c.hosts.order(time.Now()) {
-		resp, sent, err := c.attempt(ctx, h, r)
-		if err == nil {
-			c.hosts.report(h, time.Now(), false)
-			return resp, nil
+	for _, h := range c.hosts.order(time.Now(), r.Repeat) {
+		report, ok := c.hosts.admit(h)
+		if !ok {
+			continue
 		}
-		if ctx.Err() != nil {
+		begun := time.Now()
+		resp, sent, err := c.attempt(ctx, h, r)
+		switch {
+		case err == nil && brokenDown(resp):
+			report(serverError)
+			return resp, nil
+		case err == nil:
+			report(worked)
+			return resp, nil
+		case ctx.Err() != nil:
+			report(departure(ctx.Err(), sent, time.Since(begun), c.patience(r.Body.Size())))
 			return nil, ended(ctx, sent)
 		}
-		c.hosts.report(h, time.Now(), true)
+		report(reasonOf(err, sent))
 		if sent {
 			return nil, fmt.Errorf("%s: %w", h.base.Host, err)
 		}
 		last = fmt.Errorf("%w: %s: %w", ErrUnreachable, h.base.Host, err)
 	}
+	if last == nil {
+		last = fault.Wrap(fault.Unavailable, ErrUnreachable,
+			"every host of WeChat's API has failed several times in a row, so the call was not sent; check the network, WX_API_BASE_URL and, if set, WX_EGRESS_PROXY").
+			WithRetryAfter(c.hosts.wait(time.Now()))
+	}
 	return nil, last
+}
+
+// departure judges an attempt that its caller's context ended after some time. Most callers have less time
+// than we have patience; if none of them counted, a silent host would never be found out. So one whose time
+// ran out after half of our patience speaks against the host. One that left by itself does not.
+func departure(err error, sent bool, waited, patience time.Duration) reason {
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) || waited < patience/2:
+		return callerLeft
+	case sent:
+		return noAnswer
+	}
+	return noConnection
+}
+
+// reasonOf names the failure of an attempt.
+func reasonOf(err error, sent bool) reason {
+	switch {
+	case !sent:
+		return noConnection
+	case errors.Is(err, ErrNoAnswer):
+		return noAnswer
+	}
+	return broken
 }
 
 // ended tells a deadline that passed while WeChat had the request from every other end of ctx.
@@ -153,11 +207,12 @@ func (c *Client) attempt(ctx context.Context, h *host, r Request) (resp *http.Re
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	req := newRequest(httptrace.WithClientTrace(ctx, trace), h.base, r)
-	resp, err = c.transport.RoundTrip(req)
+	transport := c.transports.at(time.Now())
+	resp, err = transport.RoundTrip(req)
 	patience.Stop()
 	switch {
 	case err == nil:
-		resp.Body = newWatched(resp.Body, cancel)
+		resp.Body = newWatched(resp.Body, cancel, func() { c.transports.release(transport) })
 		return resp, true, nil
 	case !connected.Load():
 		err = describe(err)
@@ -167,6 +222,7 @@ func (c *Client) attempt(ctx context.Context, h *host, r Request) (resp *http.Re
 		err = fmt.Errorf("%w: %w", ErrBroken, describe(err))
 	}
 	cancel(nil)
+	c.transports.release(transport)
 	return nil, connected.Load(), err
 }
 
@@ -215,6 +271,7 @@ func describe(err error) error {
 		network *net.OpError
 		lookup  *net.DNSError
 		tlsBad  *tls.CertificateVerificationError
+		refused *egress.RefusedError
 	)
 	switch {
 	case errors.As(err, &lookup):
@@ -223,6 +280,8 @@ func describe(err error) error {
 		return network
 	case errors.As(err, &tlsBad):
 		return tlsBad
+	case errors.As(err, &refused):
+		return refused
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
 	}

@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/chassis/egress"
+	"github.com/wxstack/wxstack/chassis/telemetry"
+
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/upstream"
 )
@@ -22,7 +25,7 @@ const secret = "SECRET-TOKEN"
 
 func newClient(t *testing.T, answer time.Duration, bases ...string) *upstream.Client {
 	t.Helper()
-	c, err := upstream.New(upstream.Settings{Bases: bases, AnswerTimeout: answer, ConnectTimeout: time.Minute})
+	c, err := upstream.New(upstream.Settings{Bases: bases, AnswerTimeout: answer, ConnectTimeout: time.Minute}, telemetry.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +121,25 @@ func TestNoHostCanBeReached(t *testing.T) {
 	_, err := c.Send(t.Context(), request("GET", "/a?access_token="+secret, ""))
 	if !errors.Is(err, upstream.ErrUnreachable) || strings.Contains(err.Error(), secret) {
 		t.Errorf("error = %v, want ErrUnreachable without the query", err)
+	}
+}
+
+// What a forward proxy refuses was not sent, and the error names the setting to look at.
+func TestAForwardProxyThatRefuses(t *testing.T) {
+	t.Parallel()
+	proxy := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	way, err := egress.Config{ProxyURL: proxy}.Way()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := upstream.New(upstream.Settings{Bases: []string{"https://wechat.invalid"}, AnswerTimeout: time.Minute, Way: way}, telemetry.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	_, err = c.Send(t.Context(), request("POST", "/a?access_token="+secret, "{}"))
+	if !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "WX_EGRESS_PROXY_CREDENTIALS_FILE") || strings.Contains(err.Error(), secret) {
+		t.Errorf("error = %v, want ErrUnreachable that names the setting", err)
 	}
 }
 
@@ -225,7 +247,7 @@ func TestParseBase(t *testing.T) {
 			t.Errorf("ParseBase(%q): error = %v, want one without the password", bad, err)
 		}
 	}
-	if _, err := upstream.New(upstream.Settings{}); err == nil {
+	if _, err := upstream.New(upstream.Settings{}, telemetry.Discard()); err == nil {
 		t.Error("New without bases: no error")
 	}
 }

@@ -12,12 +12,14 @@ type watched struct {
 	body   io.ReadCloser
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
+	// release gives back what the request used.
+	release func()
 }
 
-func newWatched(body io.ReadCloser, cancel context.CancelCauseFunc) *watched {
+func newWatched(body io.ReadCloser, cancel context.CancelCauseFunc, release func()) *watched {
 	timer := time.AfterFunc(stall, func() { cancel(errPatience) })
 	timer.Stop()
-	return &watched{body: body, timer: timer, cancel: cancel}
+	return &watched{body: body, timer: timer, cancel: cancel, release: release}
 }
 
 // Read reads on for as long as stall allows.
@@ -31,5 +33,6 @@ func (w *watched) Read(p []byte) (int, error) {
 func (w *watched) Close() error {
 	err := w.body.Close()
 	w.cancel(nil)
+	w.release()
 	return err
 }

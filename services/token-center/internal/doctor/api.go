@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/wechat/errcode"
 )
 
@@ -29,11 +30,13 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// NewAPI returns an API at hosts such as https://api.weixin.qq.com.
-func NewAPI(hosts []string) *API {
+// NewAPI returns an API at hosts such as https://api.weixin.qq.com, which is asked by way.
+func NewAPI(hosts []string, way egress.Way) *API {
+	transport := &http.Transport{ForceAttemptHTTP2: true}
+	way.Set(transport)
 	return &API{hosts: hosts, http: &http.Client{
 		Timeout:   callTimeout,
-		Transport: &http.Transport{ForceAttemptHTTP2: true},
+		Transport: transport,
 		// The token must not follow a redirect to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 )
 
 func TestNeitherTokenNorURLIsInAnError(t *testing.T) {
 	t.Parallel()
 	const token = "live-token-do-not-log"
 	for name, hosts := range map[string][]string{"nobody": {"http://127.0.0.1:1"}, "no host": nil, "not a URL": {"http://%zz"}} {
-		api := NewAPI(hosts)
+		api := NewAPI(hosts, egress.Way{})
 		got := api.get(t.Context(), "/cgi-bin/user/get", config.NewSecret(token))
 		api.Close()
 		if got.err == nil || got.ok() || !got.asked() || strings.Contains(got.err.Error(), token) || strings.Contains(got.err.Error(), "user/get") {
@@ -31,7 +32,7 @@ func TestTheNextHostIsAskedAndTheClockRead(t *testing.T) {
 		_, _ = io.WriteString(w, `{"errcode":48001,"errmsg":"api unauthorized"}`)
 	}))
 	t.Cleanup(server.Close)
-	api := NewAPI([]string{"http://127.0.0.1:1", server.URL})
+	api := NewAPI([]string{"http://127.0.0.1:1", server.URL}, egress.Way{})
 	t.Cleanup(api.Close)
 	got := api.post(t.Context(), "/x", config.NewSecret("t"), map[string]string{})
 	if got.err != nil || got.code != 48001 {

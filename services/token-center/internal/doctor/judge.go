@@ -193,15 +193,10 @@ func judgeRefusal(refused *credential.RefusalError) Finding {
 	return finding
 }
 
-// addressPattern is in the errmsg of 40164: "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist".
-var addressPattern = regexp.MustCompile(`invalid ip ([0-9a-fA-F.:]+)`)
-
 // addressIn returns the address that WeChat saw the call come from.
 func addressIn(message string) string {
-	if found := addressPattern.FindStringSubmatch(message); found != nil {
-		if address, err := netip.ParseAddr(strings.TrimRight(found[1], ".:")); err == nil {
-			return address.String()
-		}
+	if address, ok := errcode.Address(message); ok {
+		return address.String()
 	}
 	return "this server's public address"
 }

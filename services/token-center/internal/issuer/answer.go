@@ -76,11 +76,23 @@ func (c call) refusal(body []byte, judge judge) error {
 	if code == errcode.Success {
 		return nil
 	}
-	message = c.clean(message)
 	class, cause := judge(code)
-	cause = errors.Join(cause, &credential.RefusalError{Code: code, Message: message})
-	return fault.Wrap(kindOf(class), cause, "WeChat refused the request for the %s: errcode %d (%s): %s; %s",
-		c.name, code, class, message, code.Remedy())
+	cause = errors.Join(cause, &credential.RefusalError{Code: code, Message: c.clean(message)})
+	return fault.Wrap(kindOf(class), cause, "WeChat refused the request for the %s: errcode %d (%s)%s; %s",
+		c.name, code, class, excerpt(message), code.Remedy())
+}
+
+// excerpt returns what of an errmsg may be shown: faults cross services and end in answers to callers, and
+// an errmsg may repeat what the request carried.
+func excerpt(errmsg string) string {
+	var text string
+	if address, ok := errcode.Address(errmsg); ok {
+		text += ", sent from " + address.String()
+	}
+	if rid := errcode.RequestID(errmsg); rid != "" {
+		text += ", rid " + rid
+	}
+	return text
 }
 
 // judge tells what a code means at an interface. The cause may be nil.

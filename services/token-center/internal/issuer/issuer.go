@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 )
@@ -41,16 +42,18 @@ type Client struct {
 }
 
 // NewClient returns a client that asks the first of hosts, and the next where no connection can be
-// made. A host is a scheme with a name, such as https://api.weixin.qq.com.
-func NewClient(hosts []string) (*Client, error) {
+// made. A host is a scheme with a name, such as https://api.weixin.qq.com. Requests leave by way.
+func NewClient(hosts []string, way egress.Way) (*Client, error) {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		IdleConnTimeout:     idleTimeout,
+		ForceAttemptHTTP2:   true,
+	}
+	way.Set(transport)
 	c := &Client{http: &http.Client{
-		Timeout: answerTimeout,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSHandshakeTimeout: connectTimeout,
-			IdleConnTimeout:     idleTimeout,
-			ForceAttemptHTTP2:   true,
-		},
+		Timeout:   answerTimeout,
+		Transport: transport,
 		// The secret must not follow a redirect to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -149,7 +152,7 @@ func (c call) unreachable(host *url.URL, err error, sent bool) error {
 		err = withURL.Err
 	}
 	if !sent {
-		return fault.Wrap(fault.Unavailable, fmt.Errorf("%w: %w", credential.ErrNotSent, err), "WeChat (%s) cannot be reached; check the API base URL in the settings, DNS and the firewall", host.Host)
+		return fault.Wrap(fault.Unavailable, fmt.Errorf("%w: %w", credential.ErrNotSent, err), "WeChat (%s) cannot be reached; check the API base URL in the settings, DNS, the firewall, and the proxy if WX_EGRESS_PROXY names one", host.Host)
 	}
 	return fault.Wrap(fault.Unavailable, fmt.Errorf("%w: %w", credential.ErrUncertain, err), "WeChat (%s) did not answer the request for the %s", host.Host, c.name)
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wxstack/wxstack/chassis/config"
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/services/token-center/internal/credential"
 	"github.com/wxstack/wxstack/services/token-center/internal/issuer"
@@ -37,7 +38,7 @@ var (
 
 func client(t *testing.T, hosts ...string) *issuer.Client {
 	t.Helper()
-	c, err := issuer.NewClient(hosts)
+	c, err := issuer.NewClient(hosts, egress.Way{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +116,15 @@ func TestEveryFailureHasAKindAndARemedyAndNoSecret(t *testing.T) {
 		uncertain bool
 		text      string
 	}{
-		"busy":                   {refusal(-1), fault.Unavailable, false, "errcode -1"},
-		"secret wrong":           {refusal(40001), fault.Precondition, false, "AppSecret"},
-		"appid wrong":            {refusal(40013), fault.Precondition, false, "AppID"},
-		"secret invalid":         {refusal(40125), fault.Precondition, false, "AppSecret"},
-		"address":                {refusal(40164), fault.Precondition, false, "IP白名单"},
+		"busy":           {refusal(-1), fault.Unavailable, false, "errcode -1"},
+		"secret wrong":   {refusal(40001), fault.Precondition, false, "AppSecret"},
+		"appid wrong":    {refusal(40013), fault.Precondition, false, "AppID"},
+		"secret invalid": {refusal(40125), fault.Precondition, false, "AppSecret"},
+		"address":        {refusal(40164), fault.Precondition, false, "IP白名单"},
+		"address that is named": {text(`{"errcode":40164,"errmsg":"invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist ` + secret + `"}`),
+			fault.Precondition, false, "sent from 203.0.113.9;"},
+		"address that is none":   {text(`{"errcode":40164,"errmsg":"invalid ip 203.0.113.999, not in whitelist"}`), fault.Precondition, false, "(ip_not_allowed);"},
+		"request id":             {text(`{"errcode":40125,"errmsg":"invalid appsecret rid: 61725984-6126f6f9-040f19c4"}`), fault.Precondition, false, "rid 61725984-6126f6f9-040f19c4;"},
 		"secret frozen":          {refusal(40243), fault.Precondition, false, "解冻"},
 		"daily quota":            {refusal(45009), fault.QuotaSpent, false, "接口调用次数清零"},
 		"too frequent":           {refusal(45011), fault.Throttled, false, "45011"},
