@@ -12,6 +12,7 @@ import (
 	v1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -208,7 +209,8 @@ type SendCustomerServiceMessageRequest struct {
 	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
 	// OpenID of the follower.
 	ToUser string `protobuf:"bytes,2,opt,name=to_user,json=toUser,proto3" json:"to_user,omitempty"`
-	// What to send; transfer_customer_service is refused here.
+	// What to send, unless it is one of other; transfer_customer_service is refused here. A text of more than 2048
+	// bytes is sent in parts.
 	Message *v1.Reply `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// Speak as this agent (name@account); empty: as the account.
 	KfAccount string `protobuf:"bytes,4,opt,name=kf_account,json=kfAccount,proto3" json:"kf_account,omitempty"`
@@ -216,8 +218,20 @@ type SendCustomerServiceMessageRequest struct {
 	// call that fails with anything but UNAVAILABLE must not be sent again: the follower might get the
 	// message twice.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Messages that cannot be replies.
+	//
+	// Types that are valid to be assigned to Other:
+	//
+	//	*SendCustomerServiceMessageRequest_Mpnews
+	//	*SendCustomerServiceMessageRequest_MpnewsArticle
+	//	*SendCustomerServiceMessageRequest_Msgmenu
+	//	*SendCustomerServiceMessageRequest_Wxcard
+	//	*SendCustomerServiceMessageRequest_MiniProgramPage
+	//	*SendCustomerServiceMessageRequest_Link
+	//	*SendCustomerServiceMessageRequest_Video
+	Other         isSendCustomerServiceMessageRequest_Other `protobuf_oneof:"other"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendCustomerServiceMessageRequest) Reset() {
@@ -285,17 +299,543 @@ func (x *SendCustomerServiceMessageRequest) GetIdempotencyKey() string {
 	return ""
 }
 
-type SendCustomerServiceMessageResponse struct {
+func (x *SendCustomerServiceMessageRequest) GetOther() isSendCustomerServiceMessageRequest_Other {
+	if x != nil {
+		return x.Other
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetMpnews() *MpNews {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_Mpnews); ok {
+			return x.Mpnews
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetMpnewsArticle() *MpNewsArticle {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_MpnewsArticle); ok {
+			return x.MpnewsArticle
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetMsgmenu() *MsgMenu {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_Msgmenu); ok {
+			return x.Msgmenu
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetWxcard() *WxCard {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_Wxcard); ok {
+			return x.Wxcard
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetMiniProgramPage() *MiniProgramPage {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_MiniProgramPage); ok {
+			return x.MiniProgramPage
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetLink() *Link {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_Link); ok {
+			return x.Link
+		}
+	}
+	return nil
+}
+
+func (x *SendCustomerServiceMessageRequest) GetVideo() *Video {
+	if x != nil {
+		if x, ok := x.Other.(*SendCustomerServiceMessageRequest_Video); ok {
+			return x.Video
+		}
+	}
+	return nil
+}
+
+type isSendCustomerServiceMessageRequest_Other interface {
+	isSendCustomerServiceMessageRequest_Other()
+}
+
+type SendCustomerServiceMessageRequest_Mpnews struct {
+	// An article of the draft box's predecessor (图文消息), by media_id.
+	Mpnews *MpNews `protobuf:"bytes,6,opt,name=mpnews,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_MpnewsArticle struct {
+	// A published article (已发布的图文).
+	MpnewsArticle *MpNewsArticle `protobuf:"bytes,7,opt,name=mpnews_article,json=mpnewsArticle,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_Msgmenu struct {
+	// A question with choices (菜单消息).
+	Msgmenu *MsgMenu `protobuf:"bytes,8,opt,name=msgmenu,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_Wxcard struct {
+	// A card (卡券).
+	Wxcard *WxCard `protobuf:"bytes,9,opt,name=wxcard,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_MiniProgramPage struct {
+	// A card of a mini program (小程序卡片).
+	MiniProgramPage *MiniProgramPage `protobuf:"bytes,10,opt,name=mini_program_page,json=miniProgramPage,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_Link struct {
+	// A link (图文链接), for the customer service of mini programs.
+	Link *Link `protobuf:"bytes,11,opt,name=link,proto3,oneof"`
+}
+
+type SendCustomerServiceMessageRequest_Video struct {
+	// A video (视频) with a cover of its own; without one a Reply does.
+	Video *Video `protobuf:"bytes,12,opt,name=video,proto3,oneof"`
+}
+
+func (*SendCustomerServiceMessageRequest_Mpnews) isSendCustomerServiceMessageRequest_Other() {}
+
+func (*SendCustomerServiceMessageRequest_MpnewsArticle) isSendCustomerServiceMessageRequest_Other() {}
+
+func (*SendCustomerServiceMessageRequest_Msgmenu) isSendCustomerServiceMessageRequest_Other() {}
+
+func (*SendCustomerServiceMessageRequest_Wxcard) isSendCustomerServiceMessageRequest_Other() {}
+
+func (*SendCustomerServiceMessageRequest_MiniProgramPage) isSendCustomerServiceMessageRequest_Other() {
+}
+
+func (*SendCustomerServiceMessageRequest_Link) isSendCustomerServiceMessageRequest_Other() {}
+
+func (*SendCustomerServiceMessageRequest_Video) isSendCustomerServiceMessageRequest_Other() {}
+
+type MpNews struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Errcode       int32                  `protobuf:"varint,1,opt,name=errcode,proto3" json:"errcode,omitempty"`
-	Errmsg        string                 `protobuf:"bytes,2,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	MediaId       string                 `protobuf:"bytes,1,opt,name=media_id,json=mediaId,proto3" json:"media_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MpNews) Reset() {
+	*x = MpNews{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MpNews) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MpNews) ProtoMessage() {}
+
+func (x *MpNews) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MpNews.ProtoReflect.Descriptor instead.
+func (*MpNews) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MpNews) GetMediaId() string {
+	if x != nil {
+		return x.MediaId
+	}
+	return ""
+}
+
+type MpNewsArticle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ArticleId     string                 `protobuf:"bytes,1,opt,name=article_id,json=articleId,proto3" json:"article_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MpNewsArticle) Reset() {
+	*x = MpNewsArticle{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MpNewsArticle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MpNewsArticle) ProtoMessage() {}
+
+func (x *MpNewsArticle) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MpNewsArticle.ProtoReflect.Descriptor instead.
+func (*MpNewsArticle) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *MpNewsArticle) GetArticleId() string {
+	if x != nil {
+		return x.ArticleId
+	}
+	return ""
+}
+
+type MsgMenu struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HeadContent   string                 `protobuf:"bytes,1,opt,name=head_content,json=headContent,proto3" json:"head_content,omitempty"`
+	Choices       []*MsgMenu_Choice      `protobuf:"bytes,2,rep,name=choices,proto3" json:"choices,omitempty"`
+	TailContent   string                 `protobuf:"bytes,3,opt,name=tail_content,json=tailContent,proto3" json:"tail_content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MsgMenu) Reset() {
+	*x = MsgMenu{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MsgMenu) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MsgMenu) ProtoMessage() {}
+
+func (x *MsgMenu) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MsgMenu.ProtoReflect.Descriptor instead.
+func (*MsgMenu) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MsgMenu) GetHeadContent() string {
+	if x != nil {
+		return x.HeadContent
+	}
+	return ""
+}
+
+func (x *MsgMenu) GetChoices() []*MsgMenu_Choice {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *MsgMenu) GetTailContent() string {
+	if x != nil {
+		return x.TailContent
+	}
+	return ""
+}
+
+type WxCard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CardId        string                 `protobuf:"bytes,1,opt,name=card_id,json=cardId,proto3" json:"card_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WxCard) Reset() {
+	*x = WxCard{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WxCard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WxCard) ProtoMessage() {}
+
+func (x *WxCard) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WxCard.ProtoReflect.Descriptor instead.
+func (*WxCard) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *WxCard) GetCardId() string {
+	if x != nil {
+		return x.CardId
+	}
+	return ""
+}
+
+type MiniProgramPage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Title string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// AppID of the mini program, which is tied to the account.
+	AppId         string `protobuf:"bytes,2,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	PagePath      string `protobuf:"bytes,3,opt,name=page_path,json=pagePath,proto3" json:"page_path,omitempty"`
+	ThumbMediaId  string `protobuf:"bytes,4,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MiniProgramPage) Reset() {
+	*x = MiniProgramPage{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MiniProgramPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MiniProgramPage) ProtoMessage() {}
+
+func (x *MiniProgramPage) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MiniProgramPage.ProtoReflect.Descriptor instead.
+func (*MiniProgramPage) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MiniProgramPage) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetPagePath() string {
+	if x != nil {
+		return x.PagePath
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetThumbMediaId() string {
+	if x != nil {
+		return x.ThumbMediaId
+	}
+	return ""
+}
+
+type Link struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Url           string                 `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	ThumbUrl      string                 `protobuf:"bytes,4,opt,name=thumb_url,json=thumbUrl,proto3" json:"thumb_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Link) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Link) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Link) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Link) GetThumbUrl() string {
+	if x != nil {
+		return x.ThumbUrl
+	}
+	return ""
+}
+
+type Video struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MediaId       string                 `protobuf:"bytes,1,opt,name=media_id,json=mediaId,proto3" json:"media_id,omitempty"`
+	ThumbMediaId  string                 `protobuf:"bytes,2,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
+	Title         string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	Description   string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Video) Reset() {
+	*x = Video{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Video) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Video) ProtoMessage() {}
+
+func (x *Video) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Video.ProtoReflect.Descriptor instead.
+func (*Video) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Video) GetMediaId() string {
+	if x != nil {
+		return x.MediaId
+	}
+	return ""
+}
+
+func (x *Video) GetThumbMediaId() string {
+	if x != nil {
+		return x.ThumbMediaId
+	}
+	return ""
+}
+
+func (x *Video) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Video) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+type SendCustomerServiceMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// WeChat's verdict on the last part that was sent.
+	Errcode int32  `protobuf:"varint,1,opt,name=errcode,proto3" json:"errcode,omitempty"`
+	Errmsg  string `protobuf:"bytes,2,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	// How many messages the follower got: more than 1 for a long text, fewer than it has parts when WeChat refused one.
+	PartsSent int32 `protobuf:"varint,3,opt,name=parts_sent,json=partsSent,proto3" json:"parts_sent,omitempty"`
+	// What is known of the follower's allowance (下发条数) after this.
+	Allowance     *Allowance `protobuf:"bytes,4,opt,name=allowance,proto3" json:"allowance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendCustomerServiceMessageResponse) Reset() {
 	*x = SendCustomerServiceMessageResponse{}
-	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[3]
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +847,7 @@ func (x *SendCustomerServiceMessageResponse) String() string {
 func (*SendCustomerServiceMessageResponse) ProtoMessage() {}
 
 func (x *SendCustomerServiceMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[3]
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +860,7 @@ func (x *SendCustomerServiceMessageResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use SendCustomerServiceMessageResponse.ProtoReflect.Descriptor instead.
 func (*SendCustomerServiceMessageResponse) Descriptor() ([]byte, []int) {
-	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{3}
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SendCustomerServiceMessageResponse) GetErrcode() int32 {
@@ -337,11 +877,788 @@ func (x *SendCustomerServiceMessageResponse) GetErrmsg() string {
 	return ""
 }
 
+func (x *SendCustomerServiceMessageResponse) GetPartsSent() int32 {
+	if x != nil {
+		return x.PartsSent
+	}
+	return 0
+}
+
+func (x *SendCustomerServiceMessageResponse) GetAllowance() *Allowance {
+	if x != nil {
+		return x.Allowance
+	}
+	return nil
+}
+
+// Allowance is how many customer-service messages may still be sent to a follower. It follows the follower's messages
+// and events that come through gateway; WeChat's verdict is the truth.
+type Allowance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False: no message or event of the follower's was seen lately, or Redis is away.
+	Known bool  `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
+	Left  int32 `protobuf:"varint,2,opt,name=left,proto3" json:"left,omitempty"`
+	// When the last of them ends.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Allowance) Reset() {
+	*x = Allowance{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Allowance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Allowance) ProtoMessage() {}
+
+func (x *Allowance) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Allowance.ProtoReflect.Descriptor instead.
+func (*Allowance) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Allowance) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *Allowance) GetLeft() int32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *Allowance) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+type UploadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*UploadRequest_Head
+	//	*UploadRequest_Chunk
+	Part          isUploadRequest_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadRequest) Reset() {
+	*x = UploadRequest{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadRequest) ProtoMessage() {}
+
+func (x *UploadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
+func (*UploadRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *UploadRequest) GetPart() isUploadRequest_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *UploadRequest) GetHead() *UploadHead {
+	if x != nil {
+		if x, ok := x.Part.(*UploadRequest_Head); ok {
+			return x.Head
+		}
+	}
+	return nil
+}
+
+func (x *UploadRequest) GetChunk() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*UploadRequest_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isUploadRequest_Part interface {
+	isUploadRequest_Part()
+}
+
+type UploadRequest_Head struct {
+	// The first part, and no other.
+	Head *UploadHead `protobuf:"bytes,1,opt,name=head,proto3,oneof"`
+}
+
+type UploadRequest_Chunk struct {
+	// A piece of the file, up to 1 MiB.
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*UploadRequest_Head) isUploadRequest_Part() {}
+
+func (*UploadRequest_Chunk) isUploadRequest_Part() {}
+
+type UploadHead struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// Path and query, for example /cgi-bin/media/upload?type=image.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// Name of the form's part; empty: media, as WeChat calls it.
+	FieldName string `protobuf:"bytes,3,opt,name=field_name,json=fieldName,proto3" json:"field_name,omitempty"`
+	// Required for forms: WeChat tells the kind of a file by its ending.
+	FileName string `protobuf:"bytes,4,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	// Empty: by the ending of file_name.
+	ContentType string `protobuf:"bytes,5,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// Further parts of the form, such as description (JSON) for a permanent video.
+	FormFields map[string]string `protobuf:"bytes,6,rep,name=form_fields,json=formFields,proto3" json:"form_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// See CallRequest.idempotency_key.
+	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UploadHead) Reset() {
+	*x = UploadHead{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadHead) ProtoMessage() {}
+
+func (x *UploadHead) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadHead.ProtoReflect.Descriptor instead.
+func (*UploadHead) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *UploadHead) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *UploadHead) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *UploadHead) GetFieldName() string {
+	if x != nil {
+		return x.FieldName
+	}
+	return ""
+}
+
+func (x *UploadHead) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *UploadHead) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *UploadHead) GetFormFields() map[string]string {
+	if x != nil {
+		return x.FormFields
+	}
+	return nil
+}
+
+func (x *UploadHead) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// UploadResponse is as CallResponse.
+type UploadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HttpStatus    int32                  `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	ContentType   string                 `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	Body          []byte                 `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	Errcode       int32                  `protobuf:"varint,4,opt,name=errcode,proto3" json:"errcode,omitempty"`
+	Errmsg        string                 `protobuf:"bytes,5,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	BodyOmitted   bool                   `protobuf:"varint,6,opt,name=body_omitted,json=bodyOmitted,proto3" json:"body_omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadResponse) Reset() {
+	*x = UploadResponse{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadResponse) ProtoMessage() {}
+
+func (x *UploadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
+func (*UploadResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UploadResponse) GetHttpStatus() int32 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *UploadResponse) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *UploadResponse) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *UploadResponse) GetErrcode() int32 {
+	if x != nil {
+		return x.Errcode
+	}
+	return 0
+}
+
+func (x *UploadResponse) GetErrmsg() string {
+	if x != nil {
+		return x.Errmsg
+	}
+	return ""
+}
+
+func (x *UploadResponse) GetBodyOmitted() bool {
+	if x != nil {
+		return x.BodyOmitted
+	}
+	return false
+}
+
+// DownloadRequest is as CallRequest.
+type DownloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AppId         string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	Method        string                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	Body          []byte                 `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DownloadRequest) Reset() {
+	*x = DownloadRequest{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DownloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DownloadRequest) ProtoMessage() {}
+
+func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
+func (*DownloadRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DownloadRequest) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *DownloadRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *DownloadRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *DownloadRequest) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+type DownloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*DownloadResponse_Head
+	//	*DownloadResponse_Chunk
+	Part          isDownloadResponse_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DownloadResponse) Reset() {
+	*x = DownloadResponse{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DownloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DownloadResponse) ProtoMessage() {}
+
+func (x *DownloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DownloadResponse.ProtoReflect.Descriptor instead.
+func (*DownloadResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DownloadResponse) GetPart() isDownloadResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *DownloadResponse) GetHead() *DownloadHead {
+	if x != nil {
+		if x, ok := x.Part.(*DownloadResponse_Head); ok {
+			return x.Head
+		}
+	}
+	return nil
+}
+
+func (x *DownloadResponse) GetChunk() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*DownloadResponse_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isDownloadResponse_Part interface {
+	isDownloadResponse_Part()
+}
+
+type DownloadResponse_Head struct {
+	// The first part, and no other.
+	Head *DownloadHead `protobuf:"bytes,1,opt,name=head,proto3,oneof"`
+}
+
+type DownloadResponse_Chunk struct {
+	// A piece of the body.
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*DownloadResponse_Head) isDownloadResponse_Part() {}
+
+func (*DownloadResponse_Chunk) isDownloadResponse_Part() {}
+
+type DownloadHead struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	HttpStatus  int32                  `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	ContentType string                 `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// From Content-Disposition; empty when WeChat gave none.
+	FileName string `protobuf:"bytes,3,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	// Bytes that follow; -1 when WeChat did not say.
+	ContentLength int64 `protobuf:"varint,4,opt,name=content_length,json=contentLength,proto3" json:"content_length,omitempty"`
+	// WeChat's verdict, when it answered with JSON in place of the file; the JSON follows as the body.
+	Errcode       int32  `protobuf:"varint,5,opt,name=errcode,proto3" json:"errcode,omitempty"`
+	Errmsg        string `protobuf:"bytes,6,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DownloadHead) Reset() {
+	*x = DownloadHead{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DownloadHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DownloadHead) ProtoMessage() {}
+
+func (x *DownloadHead) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DownloadHead.ProtoReflect.Descriptor instead.
+func (*DownloadHead) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DownloadHead) GetHttpStatus() int32 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *DownloadHead) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *DownloadHead) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *DownloadHead) GetContentLength() int64 {
+	if x != nil {
+		return x.ContentLength
+	}
+	return 0
+}
+
+func (x *DownloadHead) GetErrcode() int32 {
+	if x != nil {
+		return x.Errcode
+	}
+	return 0
+}
+
+func (x *DownloadHead) GetErrmsg() string {
+	if x != nil {
+		return x.Errmsg
+	}
+	return ""
+}
+
+type GetQuotaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	AppId string                 `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// The API's path, for example /cgi-bin/message/custom/send.
+	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQuotaRequest) Reset() {
+	*x = GetQuotaRequest{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQuotaRequest) ProtoMessage() {}
+
+func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQuotaRequest.ProtoReflect.Descriptor instead.
+func (*GetQuotaRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetQuotaRequest) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *GetQuotaRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type GetQuotaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calls of today through api-proxy, all of them and by caller.
+	Used         int64            `protobuf:"varint,1,opt,name=used,proto3" json:"used,omitempty"`
+	UsedByCaller map[string]int64 `protobuf:"bytes,2,rep,name=used_by_caller,json=usedByCaller,proto3" json:"used_by_caller,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// What WeChat says, when errcode is 0: its limit, and the calls that it counted, whoever made them.
+	DailyLimit    int64  `protobuf:"varint,3,opt,name=daily_limit,json=dailyLimit,proto3" json:"daily_limit,omitempty"`
+	UsedAtWechat  int64  `protobuf:"varint,4,opt,name=used_at_wechat,json=usedAtWechat,proto3" json:"used_at_wechat,omitempty"`
+	Errcode       int32  `protobuf:"varint,5,opt,name=errcode,proto3" json:"errcode,omitempty"`
+	Errmsg        string `protobuf:"bytes,6,opt,name=errmsg,proto3" json:"errmsg,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQuotaResponse) Reset() {
+	*x = GetQuotaResponse{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQuotaResponse) ProtoMessage() {}
+
+func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQuotaResponse.ProtoReflect.Descriptor instead.
+func (*GetQuotaResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetQuotaResponse) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *GetQuotaResponse) GetUsedByCaller() map[string]int64 {
+	if x != nil {
+		return x.UsedByCaller
+	}
+	return nil
+}
+
+func (x *GetQuotaResponse) GetDailyLimit() int64 {
+	if x != nil {
+		return x.DailyLimit
+	}
+	return 0
+}
+
+func (x *GetQuotaResponse) GetUsedAtWechat() int64 {
+	if x != nil {
+		return x.UsedAtWechat
+	}
+	return 0
+}
+
+func (x *GetQuotaResponse) GetErrcode() int32 {
+	if x != nil {
+		return x.Errcode
+	}
+	return 0
+}
+
+func (x *GetQuotaResponse) GetErrmsg() string {
+	if x != nil {
+		return x.Errmsg
+	}
+	return ""
+}
+
+// Choice comes back as a text with bizmsgmenuid when the follower taps it.
+type MsgMenu_Choice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Content       string                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MsgMenu_Choice) Reset() {
+	*x = MsgMenu_Choice{}
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MsgMenu_Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MsgMenu_Choice) ProtoMessage() {}
+
+func (x *MsgMenu_Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MsgMenu_Choice.ProtoReflect.Descriptor instead.
+func (*MsgMenu_Choice) Descriptor() ([]byte, []int) {
+	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP(), []int{5, 0}
+}
+
+func (x *MsgMenu_Choice) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *MsgMenu_Choice) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
 var File_wxstack_apiproxy_v1_apiproxy_proto protoreflect.FileDescriptor
 
 const file_wxstack_apiproxy_v1_apiproxy_proto_rawDesc = "" +
 	"\n" +
-	"\"wxstack/apiproxy/v1/apiproxy.proto\x12\x13wxstack.apiproxy.v1\x1a wxstack/message/v1/message.proto\"\x8d\x01\n" +
+	"\"wxstack/apiproxy/v1/apiproxy.proto\x12\x13wxstack.apiproxy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a wxstack/message/v1/message.proto\"\x8d\x01\n" +
 	"\vCallRequest\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x12\n" +
@@ -355,20 +1672,125 @@ const file_wxstack_apiproxy_v1_apiproxy_proto_rawDesc = "" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x12\x18\n" +
 	"\aerrcode\x18\x04 \x01(\x05R\aerrcode\x12\x16\n" +
 	"\x06errmsg\x18\x05 \x01(\tR\x06errmsg\x12!\n" +
-	"\fbody_omitted\x18\x06 \x01(\bR\vbodyOmitted\"\xd0\x01\n" +
+	"\fbody_omitted\x18\x06 \x01(\bR\vbodyOmitted\"\x87\x05\n" +
 	"!SendCustomerServiceMessageRequest\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x17\n" +
 	"\ato_user\x18\x02 \x01(\tR\x06toUser\x123\n" +
 	"\amessage\x18\x03 \x01(\v2\x19.wxstack.message.v1.ReplyR\amessage\x12\x1d\n" +
 	"\n" +
 	"kf_account\x18\x04 \x01(\tR\tkfAccount\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"V\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x125\n" +
+	"\x06mpnews\x18\x06 \x01(\v2\x1b.wxstack.apiproxy.v1.MpNewsH\x00R\x06mpnews\x12K\n" +
+	"\x0empnews_article\x18\a \x01(\v2\".wxstack.apiproxy.v1.MpNewsArticleH\x00R\rmpnewsArticle\x128\n" +
+	"\amsgmenu\x18\b \x01(\v2\x1c.wxstack.apiproxy.v1.MsgMenuH\x00R\amsgmenu\x125\n" +
+	"\x06wxcard\x18\t \x01(\v2\x1b.wxstack.apiproxy.v1.WxCardH\x00R\x06wxcard\x12R\n" +
+	"\x11mini_program_page\x18\n" +
+	" \x01(\v2$.wxstack.apiproxy.v1.MiniProgramPageH\x00R\x0fminiProgramPage\x12/\n" +
+	"\x04link\x18\v \x01(\v2\x19.wxstack.apiproxy.v1.LinkH\x00R\x04link\x122\n" +
+	"\x05video\x18\f \x01(\v2\x1a.wxstack.apiproxy.v1.VideoH\x00R\x05videoB\a\n" +
+	"\x05other\"#\n" +
+	"\x06MpNews\x12\x19\n" +
+	"\bmedia_id\x18\x01 \x01(\tR\amediaId\".\n" +
+	"\rMpNewsArticle\x12\x1d\n" +
+	"\n" +
+	"article_id\x18\x01 \x01(\tR\tarticleId\"\xc2\x01\n" +
+	"\aMsgMenu\x12!\n" +
+	"\fhead_content\x18\x01 \x01(\tR\vheadContent\x12=\n" +
+	"\achoices\x18\x02 \x03(\v2#.wxstack.apiproxy.v1.MsgMenu.ChoiceR\achoices\x12!\n" +
+	"\ftail_content\x18\x03 \x01(\tR\vtailContent\x1a2\n" +
+	"\x06Choice\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\acontent\x18\x02 \x01(\tR\acontent\"!\n" +
+	"\x06WxCard\x12\x17\n" +
+	"\acard_id\x18\x01 \x01(\tR\x06cardId\"\x81\x01\n" +
+	"\x0fMiniProgramPage\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x15\n" +
+	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12\x1b\n" +
+	"\tpage_path\x18\x03 \x01(\tR\bpagePath\x12$\n" +
+	"\x0ethumb_media_id\x18\x04 \x01(\tR\fthumbMediaId\"m\n" +
+	"\x04Link\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x10\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\x12\x1b\n" +
+	"\tthumb_url\x18\x04 \x01(\tR\bthumbUrl\"\x80\x01\n" +
+	"\x05Video\x12\x19\n" +
+	"\bmedia_id\x18\x01 \x01(\tR\amediaId\x12$\n" +
+	"\x0ethumb_media_id\x18\x02 \x01(\tR\fthumbMediaId\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\"\xb3\x01\n" +
 	"\"SendCustomerServiceMessageResponse\x12\x18\n" +
 	"\aerrcode\x18\x01 \x01(\x05R\aerrcode\x12\x16\n" +
-	"\x06errmsg\x18\x02 \x01(\tR\x06errmsg2\xee\x01\n" +
+	"\x06errmsg\x18\x02 \x01(\tR\x06errmsg\x12\x1d\n" +
+	"\n" +
+	"parts_sent\x18\x03 \x01(\x05R\tpartsSent\x12<\n" +
+	"\tallowance\x18\x04 \x01(\v2\x1e.wxstack.apiproxy.v1.AllowanceR\tallowance\"l\n" +
+	"\tAllowance\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\x12\x12\n" +
+	"\x04left\x18\x02 \x01(\x05R\x04left\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"f\n" +
+	"\rUploadRequest\x125\n" +
+	"\x04head\x18\x01 \x01(\v2\x1f.wxstack.apiproxy.v1.UploadHeadH\x00R\x04head\x12\x16\n" +
+	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\x06\n" +
+	"\x04part\"\xd0\x02\n" +
+	"\n" +
+	"UploadHead\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"field_name\x18\x03 \x01(\tR\tfieldName\x12\x1b\n" +
+	"\tfile_name\x18\x04 \x01(\tR\bfileName\x12!\n" +
+	"\fcontent_type\x18\x05 \x01(\tR\vcontentType\x12P\n" +
+	"\vform_fields\x18\x06 \x03(\v2/.wxstack.apiproxy.v1.UploadHead.FormFieldsEntryR\n" +
+	"formFields\x12'\n" +
+	"\x0fidempotency_key\x18\a \x01(\tR\x0eidempotencyKey\x1a=\n" +
+	"\x0fFormFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbd\x01\n" +
+	"\x0eUploadResponse\x12\x1f\n" +
+	"\vhttp_status\x18\x01 \x01(\x05R\n" +
+	"httpStatus\x12!\n" +
+	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\x12\x18\n" +
+	"\aerrcode\x18\x04 \x01(\x05R\aerrcode\x12\x16\n" +
+	"\x06errmsg\x18\x05 \x01(\tR\x06errmsg\x12!\n" +
+	"\fbody_omitted\x18\x06 \x01(\bR\vbodyOmitted\"h\n" +
+	"\x0fDownloadRequest\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x16\n" +
+	"\x06method\x18\x02 \x01(\tR\x06method\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x12\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\"k\n" +
+	"\x10DownloadResponse\x127\n" +
+	"\x04head\x18\x01 \x01(\v2!.wxstack.apiproxy.v1.DownloadHeadH\x00R\x04head\x12\x16\n" +
+	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\x06\n" +
+	"\x04part\"\xc8\x01\n" +
+	"\fDownloadHead\x12\x1f\n" +
+	"\vhttp_status\x18\x01 \x01(\x05R\n" +
+	"httpStatus\x12!\n" +
+	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x1b\n" +
+	"\tfile_name\x18\x03 \x01(\tR\bfileName\x12%\n" +
+	"\x0econtent_length\x18\x04 \x01(\x03R\rcontentLength\x12\x18\n" +
+	"\aerrcode\x18\x05 \x01(\x05R\aerrcode\x12\x16\n" +
+	"\x06errmsg\x18\x06 \x01(\tR\x06errmsg\"<\n" +
+	"\x0fGetQuotaRequest\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\"\xbf\x02\n" +
+	"\x10GetQuotaResponse\x12\x12\n" +
+	"\x04used\x18\x01 \x01(\x03R\x04used\x12]\n" +
+	"\x0eused_by_caller\x18\x02 \x03(\v27.wxstack.apiproxy.v1.GetQuotaResponse.UsedByCallerEntryR\fusedByCaller\x12\x1f\n" +
+	"\vdaily_limit\x18\x03 \x01(\x03R\n" +
+	"dailyLimit\x12$\n" +
+	"\x0eused_at_wechat\x18\x04 \x01(\x03R\fusedAtWechat\x12\x18\n" +
+	"\aerrcode\x18\x05 \x01(\x05R\aerrcode\x12\x16\n" +
+	"\x06errmsg\x18\x06 \x01(\tR\x06errmsg\x1a?\n" +
+	"\x11UsedByCallerEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x012\xf7\x03\n" +
 	"\x0fApiProxyService\x12K\n" +
 	"\x04Call\x12 .wxstack.apiproxy.v1.CallRequest\x1a!.wxstack.apiproxy.v1.CallResponse\x12\x8d\x01\n" +
-	"\x1aSendCustomerServiceMessage\x126.wxstack.apiproxy.v1.SendCustomerServiceMessageRequest\x1a7.wxstack.apiproxy.v1.SendCustomerServiceMessageResponseBAZ?github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1;apiproxyv1b\x06proto3"
+	"\x1aSendCustomerServiceMessage\x126.wxstack.apiproxy.v1.SendCustomerServiceMessageRequest\x1a7.wxstack.apiproxy.v1.SendCustomerServiceMessageResponse\x12S\n" +
+	"\x06Upload\x12\".wxstack.apiproxy.v1.UploadRequest\x1a#.wxstack.apiproxy.v1.UploadResponse(\x01\x12Y\n" +
+	"\bDownload\x12$.wxstack.apiproxy.v1.DownloadRequest\x1a%.wxstack.apiproxy.v1.DownloadResponse0\x01\x12W\n" +
+	"\bGetQuota\x12$.wxstack.apiproxy.v1.GetQuotaRequest\x1a%.wxstack.apiproxy.v1.GetQuotaResponseBAZ?github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1;apiproxyv1b\x06proto3"
 
 var (
 	file_wxstack_apiproxy_v1_apiproxy_proto_rawDescOnce sync.Once
@@ -382,25 +1804,65 @@ func file_wxstack_apiproxy_v1_apiproxy_proto_rawDescGZIP() []byte {
 	return file_wxstack_apiproxy_v1_apiproxy_proto_rawDescData
 }
 
-var file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_wxstack_apiproxy_v1_apiproxy_proto_goTypes = []any{
 	(*CallRequest)(nil),                        // 0: wxstack.apiproxy.v1.CallRequest
 	(*CallResponse)(nil),                       // 1: wxstack.apiproxy.v1.CallResponse
 	(*SendCustomerServiceMessageRequest)(nil),  // 2: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest
-	(*SendCustomerServiceMessageResponse)(nil), // 3: wxstack.apiproxy.v1.SendCustomerServiceMessageResponse
-	(*v1.Reply)(nil),                           // 4: wxstack.message.v1.Reply
+	(*MpNews)(nil),                             // 3: wxstack.apiproxy.v1.MpNews
+	(*MpNewsArticle)(nil),                      // 4: wxstack.apiproxy.v1.MpNewsArticle
+	(*MsgMenu)(nil),                            // 5: wxstack.apiproxy.v1.MsgMenu
+	(*WxCard)(nil),                             // 6: wxstack.apiproxy.v1.WxCard
+	(*MiniProgramPage)(nil),                    // 7: wxstack.apiproxy.v1.MiniProgramPage
+	(*Link)(nil),                               // 8: wxstack.apiproxy.v1.Link
+	(*Video)(nil),                              // 9: wxstack.apiproxy.v1.Video
+	(*SendCustomerServiceMessageResponse)(nil), // 10: wxstack.apiproxy.v1.SendCustomerServiceMessageResponse
+	(*Allowance)(nil),                          // 11: wxstack.apiproxy.v1.Allowance
+	(*UploadRequest)(nil),                      // 12: wxstack.apiproxy.v1.UploadRequest
+	(*UploadHead)(nil),                         // 13: wxstack.apiproxy.v1.UploadHead
+	(*UploadResponse)(nil),                     // 14: wxstack.apiproxy.v1.UploadResponse
+	(*DownloadRequest)(nil),                    // 15: wxstack.apiproxy.v1.DownloadRequest
+	(*DownloadResponse)(nil),                   // 16: wxstack.apiproxy.v1.DownloadResponse
+	(*DownloadHead)(nil),                       // 17: wxstack.apiproxy.v1.DownloadHead
+	(*GetQuotaRequest)(nil),                    // 18: wxstack.apiproxy.v1.GetQuotaRequest
+	(*GetQuotaResponse)(nil),                   // 19: wxstack.apiproxy.v1.GetQuotaResponse
+	(*MsgMenu_Choice)(nil),                     // 20: wxstack.apiproxy.v1.MsgMenu.Choice
+	nil,                                        // 21: wxstack.apiproxy.v1.UploadHead.FormFieldsEntry
+	nil,                                        // 22: wxstack.apiproxy.v1.GetQuotaResponse.UsedByCallerEntry
+	(*v1.Reply)(nil),                           // 23: wxstack.message.v1.Reply
+	(*timestamppb.Timestamp)(nil),              // 24: google.protobuf.Timestamp
 }
 var file_wxstack_apiproxy_v1_apiproxy_proto_depIdxs = []int32{
-	4, // 0: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.message:type_name -> wxstack.message.v1.Reply
-	0, // 1: wxstack.apiproxy.v1.ApiProxyService.Call:input_type -> wxstack.apiproxy.v1.CallRequest
-	2, // 2: wxstack.apiproxy.v1.ApiProxyService.SendCustomerServiceMessage:input_type -> wxstack.apiproxy.v1.SendCustomerServiceMessageRequest
-	1, // 3: wxstack.apiproxy.v1.ApiProxyService.Call:output_type -> wxstack.apiproxy.v1.CallResponse
-	3, // 4: wxstack.apiproxy.v1.ApiProxyService.SendCustomerServiceMessage:output_type -> wxstack.apiproxy.v1.SendCustomerServiceMessageResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	23, // 0: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.message:type_name -> wxstack.message.v1.Reply
+	3,  // 1: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.mpnews:type_name -> wxstack.apiproxy.v1.MpNews
+	4,  // 2: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.mpnews_article:type_name -> wxstack.apiproxy.v1.MpNewsArticle
+	5,  // 3: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.msgmenu:type_name -> wxstack.apiproxy.v1.MsgMenu
+	6,  // 4: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.wxcard:type_name -> wxstack.apiproxy.v1.WxCard
+	7,  // 5: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.mini_program_page:type_name -> wxstack.apiproxy.v1.MiniProgramPage
+	8,  // 6: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.link:type_name -> wxstack.apiproxy.v1.Link
+	9,  // 7: wxstack.apiproxy.v1.SendCustomerServiceMessageRequest.video:type_name -> wxstack.apiproxy.v1.Video
+	20, // 8: wxstack.apiproxy.v1.MsgMenu.choices:type_name -> wxstack.apiproxy.v1.MsgMenu.Choice
+	11, // 9: wxstack.apiproxy.v1.SendCustomerServiceMessageResponse.allowance:type_name -> wxstack.apiproxy.v1.Allowance
+	24, // 10: wxstack.apiproxy.v1.Allowance.end_time:type_name -> google.protobuf.Timestamp
+	13, // 11: wxstack.apiproxy.v1.UploadRequest.head:type_name -> wxstack.apiproxy.v1.UploadHead
+	21, // 12: wxstack.apiproxy.v1.UploadHead.form_fields:type_name -> wxstack.apiproxy.v1.UploadHead.FormFieldsEntry
+	17, // 13: wxstack.apiproxy.v1.DownloadResponse.head:type_name -> wxstack.apiproxy.v1.DownloadHead
+	22, // 14: wxstack.apiproxy.v1.GetQuotaResponse.used_by_caller:type_name -> wxstack.apiproxy.v1.GetQuotaResponse.UsedByCallerEntry
+	0,  // 15: wxstack.apiproxy.v1.ApiProxyService.Call:input_type -> wxstack.apiproxy.v1.CallRequest
+	2,  // 16: wxstack.apiproxy.v1.ApiProxyService.SendCustomerServiceMessage:input_type -> wxstack.apiproxy.v1.SendCustomerServiceMessageRequest
+	12, // 17: wxstack.apiproxy.v1.ApiProxyService.Upload:input_type -> wxstack.apiproxy.v1.UploadRequest
+	15, // 18: wxstack.apiproxy.v1.ApiProxyService.Download:input_type -> wxstack.apiproxy.v1.DownloadRequest
+	18, // 19: wxstack.apiproxy.v1.ApiProxyService.GetQuota:input_type -> wxstack.apiproxy.v1.GetQuotaRequest
+	1,  // 20: wxstack.apiproxy.v1.ApiProxyService.Call:output_type -> wxstack.apiproxy.v1.CallResponse
+	10, // 21: wxstack.apiproxy.v1.ApiProxyService.SendCustomerServiceMessage:output_type -> wxstack.apiproxy.v1.SendCustomerServiceMessageResponse
+	14, // 22: wxstack.apiproxy.v1.ApiProxyService.Upload:output_type -> wxstack.apiproxy.v1.UploadResponse
+	16, // 23: wxstack.apiproxy.v1.ApiProxyService.Download:output_type -> wxstack.apiproxy.v1.DownloadResponse
+	19, // 24: wxstack.apiproxy.v1.ApiProxyService.GetQuota:output_type -> wxstack.apiproxy.v1.GetQuotaResponse
+	20, // [20:25] is the sub-list for method output_type
+	15, // [15:20] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_wxstack_apiproxy_v1_apiproxy_proto_init() }
@@ -408,13 +1870,30 @@ func file_wxstack_apiproxy_v1_apiproxy_proto_init() {
 	if File_wxstack_apiproxy_v1_apiproxy_proto != nil {
 		return
 	}
+	file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[2].OneofWrappers = []any{
+		(*SendCustomerServiceMessageRequest_Mpnews)(nil),
+		(*SendCustomerServiceMessageRequest_MpnewsArticle)(nil),
+		(*SendCustomerServiceMessageRequest_Msgmenu)(nil),
+		(*SendCustomerServiceMessageRequest_Wxcard)(nil),
+		(*SendCustomerServiceMessageRequest_MiniProgramPage)(nil),
+		(*SendCustomerServiceMessageRequest_Link)(nil),
+		(*SendCustomerServiceMessageRequest_Video)(nil),
+	}
+	file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[12].OneofWrappers = []any{
+		(*UploadRequest_Head)(nil),
+		(*UploadRequest_Chunk)(nil),
+	}
+	file_wxstack_apiproxy_v1_apiproxy_proto_msgTypes[16].OneofWrappers = []any{
+		(*DownloadResponse_Head)(nil),
+		(*DownloadResponse_Chunk)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_apiproxy_v1_apiproxy_proto_rawDesc), len(file_wxstack_apiproxy_v1_apiproxy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

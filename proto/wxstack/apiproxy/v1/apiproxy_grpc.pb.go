@@ -23,6 +23,9 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ApiProxyService_Call_FullMethodName                       = "/wxstack.apiproxy.v1.ApiProxyService/Call"
 	ApiProxyService_SendCustomerServiceMessage_FullMethodName = "/wxstack.apiproxy.v1.ApiProxyService/SendCustomerServiceMessage"
+	ApiProxyService_Upload_FullMethodName                     = "/wxstack.apiproxy.v1.ApiProxyService/Upload"
+	ApiProxyService_Download_FullMethodName                   = "/wxstack.apiproxy.v1.ApiProxyService/Download"
+	ApiProxyService_GetQuota_FullMethodName                   = "/wxstack.apiproxy.v1.ApiProxyService/GetQuota"
 )
 
 // ApiProxyServiceClient is the client API for ApiProxyService service.
@@ -36,6 +39,13 @@ type ApiProxyServiceClient interface {
 	Call(ctx context.Context, in *CallRequest, opts ...grpc.CallOption) (*CallResponse, error)
 	// SendCustomerServiceMessage sends a customer-service message (客服消息) to one follower.
 	SendCustomerServiceMessage(ctx context.Context, in *SendCustomerServiceMessageRequest, opts ...grpc.CallOption) (*SendCustomerServiceMessageResponse, error)
+	// Upload sends a file, such as media (素材): a head, then the file in pieces.
+	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error)
+	// Download fetches what may be a file: a head, then the body in pieces.
+	Download(ctx context.Context, in *DownloadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadResponse], error)
+	// GetQuota tells how much of an API's daily limit (日调用上限) is used, and by whom. It asks WeChat, which costs
+	// one call, and notes the answer for all replicas.
+	GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error)
 }
 
 type apiProxyServiceClient struct {
@@ -66,6 +76,48 @@ func (c *apiProxyServiceClient) SendCustomerServiceMessage(ctx context.Context, 
 	return out, nil
 }
 
+func (c *apiProxyServiceClient) Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ApiProxyService_ServiceDesc.Streams[0], ApiProxyService_Upload_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadRequest, UploadResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ApiProxyService_UploadClient = grpc.ClientStreamingClient[UploadRequest, UploadResponse]
+
+func (c *apiProxyServiceClient) Download(ctx context.Context, in *DownloadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ApiProxyService_ServiceDesc.Streams[1], ApiProxyService_Download_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DownloadRequest, DownloadResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ApiProxyService_DownloadClient = grpc.ServerStreamingClient[DownloadResponse]
+
+func (c *apiProxyServiceClient) GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetQuotaResponse)
+	err := c.cc.Invoke(ctx, ApiProxyService_GetQuota_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ApiProxyServiceServer is the server API for ApiProxyService service.
 // All implementations must embed UnimplementedApiProxyServiceServer
 // for forward compatibility.
@@ -77,6 +129,13 @@ type ApiProxyServiceServer interface {
 	Call(context.Context, *CallRequest) (*CallResponse, error)
 	// SendCustomerServiceMessage sends a customer-service message (客服消息) to one follower.
 	SendCustomerServiceMessage(context.Context, *SendCustomerServiceMessageRequest) (*SendCustomerServiceMessageResponse, error)
+	// Upload sends a file, such as media (素材): a head, then the file in pieces.
+	Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error
+	// Download fetches what may be a file: a head, then the body in pieces.
+	Download(*DownloadRequest, grpc.ServerStreamingServer[DownloadResponse]) error
+	// GetQuota tells how much of an API's daily limit (日调用上限) is used, and by whom. It asks WeChat, which costs
+	// one call, and notes the answer for all replicas.
+	GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error)
 	mustEmbedUnimplementedApiProxyServiceServer()
 }
 
@@ -92,6 +151,15 @@ func (UnimplementedApiProxyServiceServer) Call(context.Context, *CallRequest) (*
 }
 func (UnimplementedApiProxyServiceServer) SendCustomerServiceMessage(context.Context, *SendCustomerServiceMessageRequest) (*SendCustomerServiceMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendCustomerServiceMessage not implemented")
+}
+func (UnimplementedApiProxyServiceServer) Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error {
+	return status.Error(codes.Unimplemented, "method Upload not implemented")
+}
+func (UnimplementedApiProxyServiceServer) Download(*DownloadRequest, grpc.ServerStreamingServer[DownloadResponse]) error {
+	return status.Error(codes.Unimplemented, "method Download not implemented")
+}
+func (UnimplementedApiProxyServiceServer) GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetQuota not implemented")
 }
 func (UnimplementedApiProxyServiceServer) mustEmbedUnimplementedApiProxyServiceServer() {}
 func (UnimplementedApiProxyServiceServer) testEmbeddedByValue()                         {}
@@ -150,6 +218,42 @@ func _ApiProxyService_SendCustomerServiceMessage_Handler(srv interface{}, ctx co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ApiProxyService_Upload_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ApiProxyServiceServer).Upload(&grpc.GenericServerStream[UploadRequest, UploadResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ApiProxyService_UploadServer = grpc.ClientStreamingServer[UploadRequest, UploadResponse]
+
+func _ApiProxyService_Download_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DownloadRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ApiProxyServiceServer).Download(m, &grpc.GenericServerStream[DownloadRequest, DownloadResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ApiProxyService_DownloadServer = grpc.ServerStreamingServer[DownloadResponse]
+
+func _ApiProxyService_GetQuota_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetQuotaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ApiProxyServiceServer).GetQuota(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ApiProxyService_GetQuota_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ApiProxyServiceServer).GetQuota(ctx, req.(*GetQuotaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ApiProxyService_ServiceDesc is the grpc.ServiceDesc for ApiProxyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -165,7 +269,22 @@ var ApiProxyService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "SendCustomerServiceMessage",
 			Handler:    _ApiProxyService_SendCustomerServiceMessage_Handler,
 		},
+		{
+			MethodName: "GetQuota",
+			Handler:    _ApiProxyService_GetQuota_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Upload",
+			Handler:       _ApiProxyService_Upload_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Download",
+			Handler:       _ApiProxyService_Download_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "wxstack/apiproxy/v1/apiproxy.proto",
 }
