@@ -55,6 +55,7 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"faults":        p.controlFault,
 		"clock/advance": p.controlClock,
 		"reset":         p.controlReset,
+		"media":         p.controlMedia,
 
 		"component/ticket":      p.controlTicket,
 		"component/authorize":   p.controlAuthorize,

@@ -173,3 +173,16 @@ func (p *Platform) controlReset(w http.ResponseWriter, r *http.Request) (any, er
 
 	return done{OK: true}, nil
 }
+
+func (p *Platform) controlMedia(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		Kind    string `json:"kind"`
+		Bytes   int64  `json:"bytes"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return p.AddSyntheticMedia(asked.Account, asked.Kind, asked.Bytes)
+}

@@ -99,7 +99,7 @@ func (p *Platform) customLine(message customMessage, r *apiRequest) (ChatEntry, 
 }
 
 func (p *Platform) customFile(file customMedia, kind string, r *apiRequest) (ChatEntry, errcode) {
-	if p.state.media.find(file.MediaID, kind, r.now) == nil {
+	if r.state.media(file.MediaID, r.now, kind) == nil {
 		return ChatEntry{}, codeMediaID
 	}
 

@@ -22,6 +22,7 @@ const (
 	codeFileSize       errcode = 40006
 	codeMediaID        errcode = 40007
 	codeMessageType    errcode = 40008
+	codePictureSize    errcode = 40009
 	codeAppID          errcode = 40013
 	codeMalformedToken errcode = 40014
 	codeButtons        errcode = 40016
@@ -50,6 +51,7 @@ const (
 	codeCountSpent     errcode = 45047
 	codeNoMenu         errcode = 46003
 	codeJSON           errcode = 47001
+	codeMediaInUse     errcode = 48005
 	codeQuotaClears    errcode = 48006
 	codeQuotaPath      errcode = 76003
 
@@ -83,6 +85,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeFileSize:       "invalid meida size", // The misspelling is WeChat's.
 	codeMediaID:        "invalid media_id",
 	codeMessageType:    "invalid message type",
+	codePictureSize:    "invalid image size",
 	codeAppID:          "invalid appid",
 	codeMalformedToken: "invalid access_token",
 	codeButtons:        "invalid button size",
@@ -111,6 +114,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeCountSpent:     "out of response count limit",
 	codeNoMenu:         "menu no exist",
 	codeJSON:           "data format error",
+	codeMediaInUse:     "api forbidden to delete material used by auto-reply or menu",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 

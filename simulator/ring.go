@@ -8,8 +8,8 @@ const (
 	maxChatEntries  = 200      // Lines of one follower's chat.
 	maxFollowers    = 4000     // Followers of one account.
 	maxIssuedTokens = 2500     // Tokens of one kind that are recognised as formerly valid.
-	maxMediaItems   = 500      // Files in the media store.
-	maxMediaBytes   = 64 << 20 // Bytes in the media store.
+	maxMediaItems   = 500      // Files in one media store of an account.
+	maxMediaBytes   = 64 << 20 // Bytes in one media store of an account.
 	maxCapturedBody = 16 << 10 // Bytes kept of one recorded request or response body.
 )
 

@@ -15,7 +15,6 @@ type state struct {
 	clock    clock
 	accounts map[string]*accountState
 	order    []string // AppIDs in the order of the configuration; the first is the default.
-	media    *mediaStore
 	faults   faultTable
 	pushes   *ring[PushResult]
 	calls    *ring[Call]
@@ -32,6 +31,9 @@ type accountState struct {
 	menu      *Menu
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
+	temporary *mediaStore       // Temporary material (临时素材).
+	library   *mediaStore       // Permanent material (永久素材).
+	pictures  *mediaStore       // Pictures within articles, which have no media_id.
 }
 
 // follower is one WeChat user as this account sees them.
@@ -59,6 +61,9 @@ func (a *accountState) forget(now time.Time) {
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
+	a.temporary = newMediaStore(mediaShelfLife)
+	a.library = newLibrary(now)
+	a.pictures = newMediaStore(0)
 	a.followers[DefaultFollower] = newFollower(DefaultFollower, now)
 }
 
@@ -101,7 +106,6 @@ func (s *state) account(appID string) (*accountState, error) {
 func (s *state) reset() {
 	s.epoch++
 	s.clock = clock{}
-	s.media = newMediaStore()
 	s.faults = faultTable{}
 	s.pushes = newRing[PushResult](maxPushRecords)
 	s.calls = newRing[Call](maxCalls)
