@@ -51,12 +51,9 @@ func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	if hasUnicodeEscape(r.body) {
 		return refuse(codeCharset)
 	}
-	recipient, known := r.state.followers[message.ToUser]
-	switch {
-	case !known:
-		return refuse(codeOpenID)
-	case !recipient.following:
-		return refuse(codeNotFollowing)
+	recipient, code := r.recipient(message.ToUser)
+	if code != codeOK {
+		return refuse(code)
 	}
 	line, code := p.customLine(message, r)
 	if code != codeOK {
@@ -69,6 +66,19 @@ func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	p.say(recipient, line)
 
 	return refuse(codeOK)
+}
+
+// recipient returns the follower that a message is for.
+func (r *apiRequest) recipient(openID string) (*follower, errcode) {
+	known, ok := r.state.followers[openID]
+	switch {
+	case !ok:
+		return nil, codeOpenID
+	case !known.following:
+		return nil, codeNotFollowing
+	default:
+		return known, codeOK
+	}
 }
 
 // customLine turns a message into the line that the follower sees.

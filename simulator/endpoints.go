@@ -34,7 +34,7 @@ func endpoints() map[string]endpoint {
 	table := make(map[string]endpoint)
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
-		materialEndpoints(), menuEndpoints(), userEndpoints(),
+		materialEndpoints(), templateEndpoints(), menuEndpoints(), userEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}

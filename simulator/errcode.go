@@ -27,6 +27,7 @@ const (
 	codeMalformedToken errcode = 40014
 	codeButtons        errcode = 40016
 	codeCharset        errcode = 40033
+	codeTemplateID     errcode = 40037
 	codeURL            errcode = 40066
 	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
@@ -51,6 +52,7 @@ const (
 	codeCountSpent     errcode = 45047
 	codeNoMenu         errcode = 46003
 	codeJSON           errcode = 47001
+	codeTemplateValue  errcode = 47003
 	codeMediaInUse     errcode = 48005
 	codeQuotaClears    errcode = 48006
 	codeQuotaPath      errcode = 76003
@@ -90,6 +92,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeMalformedToken: "invalid access_token",
 	codeButtons:        "invalid button size",
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
+	codeTemplateID:     "invalid template_id",
 	codeURL:            "invalid url",
 	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",
@@ -114,6 +117,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeCountSpent:     "out of response count limit",
 	codeNoMenu:         "menu no exist",
 	codeJSON:           "data format error",
+	codeTemplateValue:  "argument invalid!",
 	codeMediaInUse:     "api forbidden to delete material used by auto-reply or menu",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",

@@ -31,9 +31,10 @@ type accountState struct {
 	menu      *Menu
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
-	temporary *mediaStore       // Temporary material (临时素材).
-	library   *mediaStore       // Permanent material (永久素材).
-	pictures  *mediaStore       // Pictures within articles, which have no media_id.
+	templates sentTemplates
+	temporary *mediaStore // Temporary material (临时素材).
+	library   *mediaStore // Permanent material (永久素材).
+	pictures  *mediaStore // Pictures within articles, which have no media_id.
 }
 
 // follower is one WeChat user as this account sees them.
@@ -61,6 +62,7 @@ func (a *accountState) forget(now time.Time) {
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
+	a.templates = make(sentTemplates)
 	a.temporary = newMediaStore(mediaShelfLife)
 	a.library = newLibrary(now)
 	a.pictures = newMediaStore(0)
