@@ -34,7 +34,7 @@ func endpoints() map[string]endpoint {
 	table := make(map[string]endpoint)
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
-		materialEndpoints(), templateEndpoints(), menuEndpoints(), userEndpoints(),
+		materialEndpoints(), templateEndpoints(), qrEndpoints(), menuEndpoints(), userEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}

@@ -28,6 +28,8 @@ const (
 	codeButtons        errcode = 40016
 	codeCharset        errcode = 40033
 	codeTemplateID     errcode = 40037
+	codeActionName     errcode = 40052
+	codeActionInfo     errcode = 40053
 	codeURL            errcode = 40066
 	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
@@ -93,6 +95,8 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeButtons:        "invalid button size",
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
 	codeTemplateID:     "invalid template_id",
+	codeActionName:     "invalid action name",
+	codeActionInfo:     "invalid action info",
 	codeURL:            "invalid url",
 	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",

@@ -8,6 +8,7 @@ const (
 	maxChatEntries  = 200      // Lines of one follower's chat.
 	maxFollowers    = 4000     // Followers of one account.
 	maxIssuedTokens = 2500     // Tokens of one kind that are recognised as formerly valid.
+	maxQRCodes      = 1000     // QR codes with parameters of one account.
 	maxMediaItems   = 500      // Files in one media store of an account.
 	maxMediaBytes   = 64 << 20 // Bytes in one media store of an account.
 	maxCapturedBody = 16 << 10 // Bytes kept of one recorded request or response body.

@@ -32,6 +32,7 @@ type accountState struct {
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
 	templates sentTemplates
+	qrCodes   *ring[qrCode]
 	temporary *mediaStore // Temporary material (临时素材).
 	library   *mediaStore // Permanent material (永久素材).
 	pictures  *mediaStore // Pictures within articles, which have no media_id.
@@ -63,6 +64,7 @@ func (a *accountState) forget(now time.Time) {
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
 	a.templates = make(sentTemplates)
+	a.qrCodes = newRing[qrCode](maxQRCodes)
 	a.temporary = newMediaStore(mediaShelfLife)
 	a.library = newLibrary(now)
 	a.pictures = newMediaStore(0)
