@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"net"
 	"slices"
 )
 
@@ -99,4 +100,26 @@ func (p *Platform) getSelfMenu(r *apiRequest) apiAnswer {
 // simulator's account has none.
 func (p *Platform) listAgents(*apiRequest) apiAnswer {
 	return answer(map[string]any{"kf_list": []any{}})
+}
+
+// getCallbackIP serves GET /cgi-bin/getcallbackip and its sister for the API hosts.
+// The first entries are examples from the blocks for documentation (RFC 5737), the
+// others the addresses of this host, from which the simulator's own pushes come.
+func (p *Platform) getCallbackIP(_ *apiRequest) apiAnswer {
+	list := append([]string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}, ownAddresses()...)
+
+	return answer(map[string]any{"ip_list": list})
+}
+
+// ownAddresses returns the addresses of this host, as far as the system tells.
+func ownAddresses() []string {
+	interfaces, _ := net.InterfaceAddrs() // without them only the examples remain.
+	var list []string
+	for _, one := range interfaces {
+		if network, ok := one.(*net.IPNet); ok && !network.IP.IsLinkLocalUnicast() {
+			list = append(list, network.IP.String())
+		}
+	}
+
+	return list
 }

@@ -34,7 +34,7 @@ func endpoints() map[string]endpoint {
 	table := make(map[string]endpoint)
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
-		materialEndpoints(), templateEndpoints(), qrEndpoints(), menuEndpoints(), userEndpoints(),
+		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), menuEndpoints(), userEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}
@@ -96,12 +96,5 @@ func menuEndpoints() map[string]endpoint {
 		"/cgi-bin/menu/create":               post((*Platform).createMenu),
 		"/cgi-bin/menu/delete":               get((*Platform).deleteMenu),
 		"/cgi-bin/get_current_selfmenu_info": get((*Platform).getSelfMenu),
-	}
-}
-
-func userEndpoints() map[string]endpoint {
-	return map[string]endpoint{
-		"/cgi-bin/user/info": get((*Platform).getUserInfo),
-		"/cgi-bin/user/get":  get((*Platform).listUsers),
 	}
 }

@@ -26,6 +26,7 @@ const (
 	codeAppID          errcode = 40013
 	codeMalformedToken errcode = 40014
 	codeButtons        errcode = 40016
+	codeOpenIDs        errcode = 40032
 	codeCharset        errcode = 40033
 	codeTemplateID     errcode = 40037
 	codeActionName     errcode = 40052
@@ -52,6 +53,12 @@ const (
 	codeMinuteQuota    errcode = 45011
 	codeWindowClosed   errcode = 45015
 	codeCountSpent     errcode = 45047
+	codeTooManyTags    errcode = 45056
+	codeSystemTag      errcode = 45058
+	codeTagsOfOne      errcode = 45059
+	codeTagName        errcode = 45157
+	codeTagNameSize    errcode = 45158
+	codeTagID          errcode = 45159
 	codeNoMenu         errcode = 46003
 	codeJSON           errcode = 47001
 	codeTemplateValue  errcode = 47003
@@ -93,6 +100,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeAppID:          "invalid appid",
 	codeMalformedToken: "invalid access_token",
 	codeButtons:        "invalid button size",
+	codeOpenIDs:        "invalid openid list size",
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
 	codeTemplateID:     "invalid template_id",
 	codeActionName:     "invalid action name",
@@ -119,6 +127,12 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeMinuteQuota:    "api minute-quota reach limit, must slower, retry next minute",
 	codeWindowClosed:   "response out of time limit or subscription is canceled",
 	codeCountSpent:     "out of response count limit",
+	codeTooManyTags:    "too many tag now, no need to add new",
+	codeSystemTag:      "can't modify sys tag",
+	codeTagsOfOne:      "can not add this tag to user",
+	codeTagName:        "invalid tag name",
+	codeTagNameSize:    "invalid tag name size",
+	codeTagID:          "invalid tag id",
 	codeNoMenu:         "menu no exist",
 	codeJSON:           "data format error",
 	codeTemplateValue:  "argument invalid!",

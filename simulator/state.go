@@ -31,6 +31,7 @@ type accountState struct {
 	menu      *Menu
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
+	tags      *tagBook
 	templates sentTemplates
 	qrCodes   *ring[qrCode]
 	temporary *mediaStore // Temporary material (临时素材).
@@ -43,6 +44,8 @@ type follower struct {
 	openID     string
 	following  bool
 	followedAt time.Time
+	remark     string // That the account gave (备注名).
+	tags       []int  // Ids of tags, in the order in which they were given.
 	chat       *ring[ChatEntry]
 	message    allowance // Opened by a message: five within 48 hours.
 	action     allowance // Opened by a menu click, a follow or a scan: three within a minute.
@@ -63,6 +66,7 @@ func (a *accountState) forget(now time.Time) {
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
+	a.tags = newTagBook()
 	a.templates = make(sentTemplates)
 	a.qrCodes = newRing[qrCode](maxQRCodes)
 	a.temporary = newMediaStore(mediaShelfLife)
