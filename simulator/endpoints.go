@@ -78,6 +78,7 @@ func diagnosisEndpoints() map[string]endpoint {
 func messageEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"/cgi-bin/message/custom/send":     post((*Platform).sendCustomMessage),
+		"/cgi-bin/message/custom/typing":   post((*Platform).sendTyping),
 		"/cgi-bin/customservice/getkflist": get((*Platform).listAgents),
 	}
 }

@@ -32,8 +32,10 @@ const (
 	codeActionName     errcode = 40052
 	codeActionInfo     errcode = 40053
 	codeURL            errcode = 40066
+	codeCardID         errcode = 40073
 	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
+	codePagePath       errcode = 40165
 	codeNoCallbackURL  errcode = 40201
 	codeCheckAction    errcode = 40202
 	codeCheckOperator  errcode = 40203
@@ -56,6 +58,9 @@ const (
 	codeTooManyTags    errcode = 45056
 	codeSystemTag      errcode = 45058
 	codeTagsOfOne      errcode = 45059
+	codeTypingCommand  errcode = 45072
+	codeTypingWindow   errcode = 45080
+	codeTypingTwice    errcode = 45081
 	codeTagName        errcode = 45157
 	codeTagNameSize    errcode = 45158
 	codeTagID          errcode = 45159
@@ -64,6 +69,7 @@ const (
 	codeTemplateValue  errcode = 47003
 	codeMediaInUse     errcode = 48005
 	codeQuotaClears    errcode = 48006
+	codeArticleID      errcode = 53600
 	codeQuotaPath      errcode = 76003
 
 	codeNotAuthorized   errcode = 61003
@@ -106,8 +112,10 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeActionName:     "invalid action name",
 	codeActionInfo:     "invalid action info",
 	codeURL:            "invalid url",
+	codeCardID:         "invalid card id",
 	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",
+	codePagePath:       "invalid weapp pagepath",
 	codeNoCallbackURL:  "callback url not set",
 	codeCheckAction:    "invalid action",
 	codeCheckOperator:  "invalid check_operator",
@@ -130,6 +138,9 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeTooManyTags:    "too many tag now, no need to add new",
 	codeSystemTag:      "can't modify sys tag",
 	codeTagsOfOne:      "can not add this tag to user",
+	codeTypingCommand:  "invalid command",
+	codeTypingWindow:   "no customer service interaction in 30s",
+	codeTypingTwice:    "already in typing status",
 	codeTagName:        "invalid tag name",
 	codeTagNameSize:    "invalid tag name size",
 	codeTagID:          "invalid tag id",
@@ -137,6 +148,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeJSON:           "data format error",
 	codeTemplateValue:  "argument invalid!",
 	codeMediaInUse:     "api forbidden to delete material used by auto-reply or menu",
+	codeArticleID:      "article id invalid",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 

@@ -41,14 +41,16 @@ type accountState struct {
 
 // follower is one WeChat user as this account sees them.
 type follower struct {
-	openID     string
-	following  bool
-	followedAt time.Time
-	remark     string // That the account gave (备注名).
-	tags       []int  // Ids of tags, in the order in which they were given.
-	chat       *ring[ChatEntry]
-	message    allowance // Opened by a message: five within 48 hours.
-	action     allowance // Opened by a menu click, a follow or a scan: three within a minute.
+	openID      string
+	following   bool
+	followedAt  time.Time
+	remark      string // That the account gave (备注名).
+	tags        []int  // Ids of tags, in the order in which they were given.
+	chat        *ring[ChatEntry]
+	message     allowance // Opened by a message: five within 48 hours.
+	lastMessage time.Time // When the follower wrote last.
+	typingUntil time.Time // Until when the follower sees 正在输入.
+	action      allowance // Opened by a menu click, a follow or a scan: three within a minute.
 }
 
 // DefaultFollower is the follower who is there from the start.
