@@ -186,3 +186,17 @@ func (p *Platform) controlMedia(w http.ResponseWriter, r *http.Request) (any, er
 
 	return p.AddSyntheticMedia(asked.Account, asked.Kind, asked.Bytes)
 }
+
+func (p *Platform) controlOAuthCode(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		OpenID  string `json:"openid"`
+		Scope   string `json:"scope"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+	code, err := p.IssueOAuthCode(asked.Account, asked.OpenID, asked.Scope)
+
+	return map[string]string{"code": code}, err
+}

@@ -34,7 +34,7 @@ func endpoints() map[string]endpoint {
 	table := make(map[string]endpoint)
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
-		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), menuEndpoints(), userEndpoints(),
+		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), oauthEndpoints(), menuEndpoints(), userEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}

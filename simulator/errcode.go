@@ -72,6 +72,16 @@ const (
 	codeArticleID      errcode = 53600
 	codeQuotaPath      errcode = 76003
 
+	codeOAuthCode           errcode = 40029
+	codeOAuthRefresh        errcode = 40030
+	codeOAuthUsed           errcode = 40163
+	codeOAuthRefreshMissing errcode = 41003
+	codeOAuthCodeMissing    errcode = 41008
+	codeOpenIDMissing       errcode = 41009
+	codeOAuthRefreshExpired errcode = 42002
+	codeOAuthExpired        errcode = 42003
+	codeUnauthorized        errcode = 48001
+
 	codeNotAuthorized   errcode = 61003
 	codeTicketExpired   errcode = 61005
 	codeTicketInvalid   errcode = 61006
@@ -151,6 +161,16 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeArticleID:      "article id invalid",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
+
+	codeOAuthCode:           "invalid code",
+	codeOAuthRefresh:        "invalid refresh_token",
+	codeOAuthUsed:           "code been used",
+	codeOAuthRefreshMissing: "refresh_token missing",
+	codeOAuthCodeMissing:    "missing code",
+	codeOpenIDMissing:       "missing openid",
+	codeOAuthRefreshExpired: "refresh_token expired",
+	codeOAuthExpired:        "code expired",
+	codeUnauthorized:        "api unauthorized",
 
 	codeNotAuthorized:   "component is not authorized by this account",
 	codeTicketExpired:   "component ticket is expired",

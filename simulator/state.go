@@ -32,6 +32,7 @@ type accountState struct {
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
 	tags      *tagBook
+	oauth     *oauthBook
 	templates sentTemplates
 	qrCodes   *ring[qrCode]
 	temporary *mediaStore // Temporary material (临时素材).
@@ -69,6 +70,7 @@ func (a *accountState) forget(now time.Time) {
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
 	a.tags = newTagBook()
+	a.oauth = newOAuthBook()
 	a.templates = make(sentTemplates)
 	a.qrCodes = newRing[qrCode](maxQRCodes)
 	a.temporary = newMediaStore(mediaShelfLife)
