@@ -110,6 +110,9 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 		if code := p.authorize(call); code != codeOK {
 			return refuse(code)
 		}
+		if !call.state.calls.take(call.path, call.now) {
+			return refuse(codeDailyQuota)
+		}
 	}
 
 	return found.serve(p, call)

@@ -56,6 +56,7 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"clock/advance": p.controlClock,
 		"reset":         p.controlReset,
 		"media":         p.controlMedia,
+		"quotas":        p.controlQuota,
 		"oauth/code":    p.controlOAuthCode,
 
 		"component/ticket":      p.controlTicket,

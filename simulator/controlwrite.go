@@ -200,3 +200,19 @@ func (p *Platform) controlOAuthCode(w http.ResponseWriter, r *http.Request) (any
 
 	return map[string]string{"code": code}, err
 }
+
+func (p *Platform) controlQuota(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account    string `json:"account"`
+		Path       string `json:"path"`
+		DailyLimit *int   `json:"daily_limit"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+	if asked.DailyLimit == nil {
+		return nil, fmt.Errorf("%w: daily_limit is missing, 0 lets no call pass", ErrInvalid)
+	}
+
+	return done{OK: true}, p.SetQuota(asked.Account, asked.Path, *asked.DailyLimit)
+}

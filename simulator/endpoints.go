@@ -34,7 +34,7 @@ func endpoints() map[string]endpoint {
 	table := make(map[string]endpoint)
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
-		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), oauthEndpoints(), menuEndpoints(), userEndpoints(),
+		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), oauthEndpoints(), massEndpoints(), menuEndpoints(), userEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}
@@ -44,8 +44,8 @@ func endpoints() map[string]endpoint {
 
 func credentialEndpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/cgi-bin/token":            get((*Platform).getToken).withoutToken(),
-		"/cgi-bin/stable_token":     post((*Platform).getStableToken).withoutToken(),
+		pathClassic:                 get((*Platform).getToken).withoutToken(),
+		pathStable:                  post((*Platform).getStableToken).withoutToken(),
 		"/cgi-bin/gettoken":         get((*Platform).getWorkToken).withoutToken(),
 		"/cgi-bin/get_jsapi_ticket": get((*Platform).getWorkTicket),
 		"/cgi-bin/ticket/getticket": get((*Platform).getTicket),
@@ -68,7 +68,9 @@ func componentEndpoints() map[string]endpoint {
 func diagnosisEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"/cgi-bin/clear_quota":       post((*Platform).clearQuota),
+		"/cgi-bin/clear_quota/v2":    post((*Platform).clearQuotaBySecret).withoutToken(),
 		"/cgi-bin/openapi/quota/get": post((*Platform).getQuota),
+		"/datacube/getusersummary":   post((*Platform).getUserSummary),
 		"/cgi-bin/callback/check":    post((*Platform).checkCallback),
 		"/cgi-bin/getcallbackip":     get((*Platform).getCallbackIP),
 		"/cgi-bin/get_api_domain_ip": get((*Platform).getCallbackIP),

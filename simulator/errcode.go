@@ -35,6 +35,7 @@ const (
 	codeCardID         errcode = 40073
 	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
+	codeUserName       errcode = 40132
 	codePagePath       errcode = 40165
 	codeNoCallbackURL  errcode = 40201
 	codeCheckAction    errcode = 40202
@@ -58,6 +59,7 @@ const (
 	codeTooManyTags    errcode = 45056
 	codeSystemTag      errcode = 45058
 	codeTagsOfOne      errcode = 45059
+	codeMassTwice      errcode = 45065
 	codeTypingCommand  errcode = 45072
 	codeTypingWindow   errcode = 45080
 	codeTypingTwice    errcode = 45081
@@ -70,6 +72,8 @@ const (
 	codeMediaInUse     errcode = 48005
 	codeQuotaClears    errcode = 48006
 	codeArticleID      errcode = 53600
+	codeDate           errcode = 61500
+	codeDateRange      errcode = 61501
 	codeQuotaPath      errcode = 76003
 
 	codeOAuthCode           errcode = 40029
@@ -125,6 +129,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeCardID:         "invalid card id",
 	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",
+	codeUserName:       "invalid username",
 	codePagePath:       "invalid weapp pagepath",
 	codeNoCallbackURL:  "callback url not set",
 	codeCheckAction:    "invalid action",
@@ -148,6 +153,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeTooManyTags:    "too many tag now, no need to add new",
 	codeSystemTag:      "can't modify sys tag",
 	codeTagsOfOne:      "can not add this tag to user",
+	codeMassTwice:      "clientmsgid exist",
 	codeTypingCommand:  "invalid command",
 	codeTypingWindow:   "no customer service interaction in 30s",
 	codeTypingTwice:    "already in typing status",
@@ -159,6 +165,8 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeTemplateValue:  "argument invalid!",
 	codeMediaInUse:     "api forbidden to delete material used by auto-reply or menu",
 	codeArticleID:      "article id invalid",
+	codeDate:           "date format error",
+	codeDateRange:      "date range error",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 

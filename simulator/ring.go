@@ -10,6 +10,7 @@ const (
 	maxIssuedTokens = 2500     // Tokens of one kind that are recognised as formerly valid.
 	maxQRCodes      = 1000     // QR codes with parameters of one account.
 	maxGrants       = 1000     // Codes of OAuth2 of one account, and users' authorisations.
+	maxMassIDs      = 1000     // Ids by which mass messages are recognised.
 	maxMediaItems   = 500      // Files in one media store of an account.
 	maxMediaBytes   = 64 << 20 // Bytes in one media store of an account.
 	maxCapturedBody = 16 << 10 // Bytes kept of one recorded request or response body.

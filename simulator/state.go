@@ -28,12 +28,14 @@ type accountState struct {
 	cipher    *msgcrypt.Cipher // nil in plain mode without a key.
 	followers map[string]*follower
 	tokens    *tokenBook
+	calls     *callBook
 	menu      *Menu
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
 	tags      *tagBook
 	oauth     *oauthBook
 	templates sentTemplates
+	massIDs   *ring[string] // The clientmsgids of mass messages.
 	qrCodes   *ring[qrCode]
 	temporary *mediaStore // Temporary material (临时素材).
 	library   *mediaStore // Permanent material (永久素材).
@@ -64,7 +66,8 @@ var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 // forget returns the account to what it was when it was configured.
 func (a *accountState) forget(now time.Time) {
 	a.followers = make(map[string]*follower)
-	a.tokens = newTokenBook(a.AppID)
+	a.calls = newCallBook()
+	a.tokens = newTokenBook(a.AppID, a.calls)
 	a.tokens.life = a.TokenLife
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
@@ -72,6 +75,7 @@ func (a *accountState) forget(now time.Time) {
 	a.tags = newTagBook()
 	a.oauth = newOAuthBook()
 	a.templates = make(sentTemplates)
+	a.massIDs = newRing[string](maxMassIDs)
 	a.qrCodes = newRing[qrCode](maxQRCodes)
 	a.temporary = newMediaStore(mediaShelfLife)
 	a.library = newLibrary(now)
