@@ -99,7 +99,7 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 	if !ok {
 		return refuse(codeURL)
 	}
-	if call.method != found.method {
+	if call.method != found.method && (!found.posted || call.method != http.MethodPost) {
 		if found.method == http.MethodGet {
 			return refuse(codeNeedGET)
 		}

@@ -8,6 +8,7 @@ import (
 // endpoint is one API of the platform.
 type endpoint struct {
 	method  string // GET or POST; WeChat names the right one in its refusal.
+	posted  bool   // Whether POST does as well, where GET is the documented method.
 	noToken bool   // Whether the call carries no access_token of the account.
 	serve   func(*Platform, *apiRequest) apiAnswer
 }
@@ -18,6 +19,14 @@ func get(serve func(*Platform, *apiRequest) apiAnswer) endpoint {
 
 func post(serve func(*Platform, *apiRequest) apiAnswer) endpoint {
 	return endpoint{method: http.MethodPost, serve: serve}
+}
+
+// orPost makes the endpoint one that takes POST as well as GET: SDKs in wide use
+// call it so.
+func (e endpoint) orPost() endpoint {
+	e.posted = true
+
+	return e
 }
 
 // withoutToken makes the endpoint one that is called without an access_token of the

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -11,6 +12,7 @@ import (
 type uploadForm struct {
 	media       []byte // The part media, which must have a file name.
 	name        string
+	kind        string // The part type, if the query has none.
 	description string // The part description, JSON, of a permanent video only.
 }
 
@@ -38,6 +40,8 @@ func readForm(contentType string, body []byte) (uploadForm, bool) {
 			form.media, form.name, found = data, part.FileName(), true
 		case part.FormName() == "description":
 			form.description = string(data)
+		case part.FormName() == "type":
+			form.kind = string(data)
 		}
 	}
 }
@@ -54,4 +58,21 @@ func (r *apiRequest) upload() (uploadForm, errcode) {
 	}
 
 	return form, codeOK
+}
+
+// uploadOf reads the file that a call uploads as material and checks it by the rules of
+// its kind. The kind is a parameter of the query; in the form it does as well, where
+// SDKs in wide use put it.
+func (r *apiRequest) uploadOf(rules map[string]mediaRule) (uploadForm, string, errcode) {
+	form, code := r.upload()
+	form.kind = cmp.Or(r.query.Get("type"), form.kind)
+	if _, known := rules[form.kind]; !known {
+		return form, "", codeMediaType
+	}
+	if code != codeOK {
+		return form, "", code
+	}
+	contentType, code := checkMedia(rules, form.kind, form.media)
+
+	return form, contentType, code
 }

@@ -39,34 +39,26 @@ func materialEndpoints() map[string]endpoint {
 		"/cgi-bin/material/get_material":      post((*Platform).getMaterial),
 		"/cgi-bin/material/del_material":      post((*Platform).deleteMaterial),
 		"/cgi-bin/material/batchget_material": post((*Platform).listMaterial),
-		"/cgi-bin/material/get_materialcount": get((*Platform).countMaterial),
+		"/cgi-bin/material/get_materialcount": get((*Platform).countMaterial).orPost(),
 	}
 }
 
 // addMaterial serves POST /cgi-bin/material/add_material.
 func (p *Platform) addMaterial(r *apiRequest) apiAnswer {
-	kind := r.query.Get("type")
-	if _, known := permanentRules[kind]; !known {
-		return refuse(codeMediaType)
-	}
-	form, code := r.upload()
-	if code != codeOK {
-		return refuse(code)
-	}
-	contentType, code := checkMedia(permanentRules, kind, form.media)
+	form, contentType, code := r.uploadOf(permanentRules)
 	if code != codeOK {
 		return refuse(code)
 	}
 	item := &mediaItem{
-		id: p.newMediaID(), kind: kind, name: form.name, contentType: contentType, data: form.media, stored: r.now,
+		id: p.newMediaID(), kind: form.kind, name: form.name, contentType: contentType, data: form.media, stored: r.now,
 	}
-	if kind == kindVideo {
+	if item.kind == kindVideo {
 		if code := item.describe(form.description); code != codeOK {
 			return refuse(code)
 		}
 	}
 	r.state.library.add(item)
-	if kind == kindImage {
+	if item.kind == kindImage {
 		return answer(map[string]string{"media_id": item.id, "url": p.pictureURL(item)})
 	}
 

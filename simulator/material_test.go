@@ -172,6 +172,13 @@ func TestUploadRefusals(t *testing.T) {
 	if got := errCode(upload(t, platform, temporary+"voice&"+token, contentType, io.MultiReader(body))); got != int(codeMediaMissing) {
 		t.Errorf("chunked: %d, want %d", got, codeMediaMissing)
 	}
+	form := "--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nvoice\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n"
+	for _, path := range []string{temporary, permanent} {
+		if given := upload(t, platform, path+"&"+token, "multipart/form-data; boundary=b", strings.NewReader(form)); textOf(given, "media_id") == "" {
+			t.Errorf("%s with the type in the form: %v", path, given)
+		}
+	}
 	if got := errCode(upload(t, platform, temporary+"voice&"+token, "application/json", strings.NewReader("{}"))); got != int(codeMediaMissing) {
 		t.Errorf("no form: %d, want %d", got, codeMediaMissing)
 	}

@@ -69,19 +69,6 @@ func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, e
 	return contentType, codeOK
 }
 
-// storeMedia checks a file and keeps it as temporary material of the account. The
-// caller holds the lock.
-func (p *Platform) storeMedia(account *accountState, kind string, data []byte, now time.Time) (*mediaItem, errcode) {
-	contentType, code := checkMedia(temporaryRules, kind, data)
-	if code != codeOK {
-		return nil, code
-	}
-	item := &mediaItem{id: p.newMediaID(), kind: kind, contentType: contentType, data: data, stored: now}
-	account.temporary.add(item)
-
-	return item, codeOK
-}
-
 // newMediaID makes a media_id that was never there.
 func (p *Platform) newMediaID() string { return "MEDIA_" + p.newID() + "_" + newTokenValue(1)[2:34] }
 
@@ -104,18 +91,13 @@ func (a *accountState) media(id string, now time.Time, kinds ...string) *mediaIt
 
 // uploadMedia serves POST /cgi-bin/media/upload.
 func (p *Platform) uploadMedia(r *apiRequest) apiAnswer {
-	kind := r.query.Get("type")
-	if _, known := temporaryRules[kind]; !known {
-		return refuse(codeMediaType)
-	}
-	form, code := r.upload()
+	form, contentType, code := r.uploadOf(temporaryRules)
 	if code != codeOK {
 		return refuse(code)
 	}
-	item, code := p.storeMedia(r.state, kind, form.media, r.now)
-	if code != codeOK {
-		return refuse(code)
-	}
+	kind := form.kind
+	item := &mediaItem{id: p.newMediaID(), kind: kind, name: form.name, contentType: contentType, data: form.media, stored: r.now}
+	r.state.temporary.add(item)
 	if kind == kindThumb {
 		return answer(map[string]any{"type": kind, "thumb_media_id": item.id, "created_at": r.now.Unix()})
 	}
@@ -195,10 +177,12 @@ func (p *Platform) attachPicture(account *accountState, push *Push, now time.Tim
 	if len(data) == 0 {
 		data = samplePicture()
 	}
-	item, code := p.storeMedia(account, kindImage, data, now)
+	contentType, code := checkMedia(temporaryRules, kindImage, data)
 	if code != codeOK {
 		return fmt.Errorf("%w: media must be a PNG, JPEG or GIF of at most 10 MB (%d %s)", ErrInvalid, code, code.text())
 	}
+	item := &mediaItem{id: p.newMediaID(), kind: kindImage, contentType: contentType, data: data, stored: now}
+	account.temporary.add(item)
 	push.mediaID = item.id
 	push.picURL = p.pictureURL(item)
 

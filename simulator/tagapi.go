@@ -1,6 +1,11 @@
 package simulator
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 func tagEndpoints() map[string]endpoint {
 	return map[string]endpoint{
@@ -36,10 +41,30 @@ func (p *Platform) listTags(r *apiRequest) apiAnswer {
 	return answer(map[string]any{"tags": list})
 }
 
+// numericID is the id of a tag in a request, a number or, as an SDK in wide use sends
+// it, its digits as text.
+type numericID int
+
+// UnmarshalJSON reads either form.
+func (n *numericID) UnmarshalJSON(data []byte) error {
+	value, err := strconv.Atoi(strings.Trim(string(data), `"`))
+	if err != nil {
+		return fmt.Errorf("id of a tag: %w", err)
+	}
+	*n = numericID(value)
+
+	return nil
+}
+
 // tagRequest is the body of the calls that change a tag.
 type tagRequest struct {
-	Tag tag `json:"tag"`
+	Tag struct {
+		ID   numericID `json:"id"`
+		Name string    `json:"name"`
+	} `json:"tag"`
 }
+
+func (r tagRequest) id() int { return int(r.Tag.ID) }
 
 // createTag serves POST /cgi-bin/tags/create.
 func (p *Platform) createTag(r *apiRequest) apiAnswer {
@@ -55,7 +80,7 @@ func (p *Platform) createTag(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 
-	return answer(tagRequest{Tag: created})
+	return answer(map[string]tag{"tag": created})
 }
 
 // renameTag serves POST /cgi-bin/tags/update.
@@ -68,7 +93,7 @@ func (p *Platform) renameTag(r *apiRequest) apiAnswer {
 		return refuse(codeCharset)
 	}
 
-	return refuse(r.state.tags.rename(asked.Tag.ID, asked.Tag.Name))
+	return refuse(r.state.tags.rename(asked.id(), asked.Tag.Name))
 }
 
 // deleteTag serves POST /cgi-bin/tags/delete. Whoever bore the tag loses it.
@@ -77,10 +102,10 @@ func (p *Platform) deleteTag(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != codeOK {
 		return refuse(code)
 	}
-	code := r.state.tags.remove(asked.Tag.ID)
+	code := r.state.tags.remove(asked.id())
 	if code == codeOK {
 		for _, known := range r.state.followers {
-			known.untag(asked.Tag.ID)
+			known.untag(asked.id())
 		}
 	}
 
@@ -90,8 +115,8 @@ func (p *Platform) deleteTag(r *apiRequest) apiAnswer {
 // members reads which followers a call wants to tag or untag, and with what.
 func (r *apiRequest) members() ([]*follower, int, errcode) {
 	var asked struct {
-		OpenIDs []string `json:"openid_list"`
-		TagID   int      `json:"tagid"`
+		OpenIDs []string  `json:"openid_list"`
+		TagID   numericID `json:"tagid"`
 	}
 	if code := r.decode(&asked); code != codeOK {
 		return nil, 0, code
@@ -99,7 +124,7 @@ func (r *apiRequest) members() ([]*follower, int, errcode) {
 	if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > maxTaggedAtOnce {
 		return nil, 0, codeOpenIDs
 	}
-	if r.state.tags.find(asked.TagID) < 0 {
+	if r.state.tags.find(int(asked.TagID)) < 0 {
 		return nil, 0, codeTagID
 	}
 	members := make([]*follower, 0, len(asked.OpenIDs))
@@ -111,7 +136,7 @@ func (r *apiRequest) members() ([]*follower, int, errcode) {
 		members = append(members, known)
 	}
 
-	return members, asked.TagID, codeOK
+	return members, int(asked.TagID), codeOK
 }
 
 // tagFollowers serves POST /cgi-bin/tags/members/batchtagging: all of them or none.
@@ -165,16 +190,16 @@ func (p *Platform) listTagsOf(r *apiRequest) apiAnswer {
 // more than the simulator keeps.
 func (p *Platform) listTagged(r *apiRequest) apiAnswer {
 	var asked struct {
-		TagID int    `json:"tagid"`
-		Next  string `json:"next_openid"`
+		TagID numericID `json:"tagid"`
+		Next  string    `json:"next_openid"`
 	}
 	if code := r.decode(&asked); code != codeOK {
 		return refuse(code)
 	}
-	if r.state.tags.find(asked.TagID) < 0 {
+	if r.state.tags.find(int(asked.TagID)) < 0 {
 		return refuse(codeTagID)
 	}
-	ids, _ := r.state.openIDs(asked.Next, func(one *follower) bool { return one.tagged(asked.TagID) })
+	ids, _ := r.state.openIDs(asked.Next, func(one *follower) bool { return one.tagged(int(asked.TagID)) })
 
 	return answer(pageOfOpenIDs(ids))
 }

@@ -94,7 +94,7 @@ func (s sentTemplates) repeated(message templateMessage, now time.Time) (int64, 
 func templateEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"/cgi-bin/message/template/send":             post((*Platform).sendTemplate),
-		"/cgi-bin/template/get_all_private_template": get((*Platform).listTemplates),
+		"/cgi-bin/template/get_all_private_template": get((*Platform).listTemplates).orPost(),
 	}
 }
 

@@ -59,6 +59,9 @@ func TestTemplateMessage(t *testing.T) {
 	if err != nil || !strings.Contains(string(list), `"template_id":"`+DefaultTemplateID+`"`) {
 		t.Fatalf("templates: %s, %v", list, err)
 	}
+	if posted := api(t, platform, http.MethodPost, "/cgi-bin/template/get_all_private_template", token, ""); posted["template_list"] == nil {
+		t.Errorf("by POST: %v", posted)
+	}
 	send := func(clientID string) int64 {
 		_, data := request(t, http.MethodPost, platform.URL()+templatePath+"?"+token.Encode(), templateBody(DefaultFollower, DefaultTemplateID,
 			`,"client_msg_id":"`+clientID+`","url":"https://example.com/","data":{"first":{"value":"您好"},"keyword1":{"value":"A1","color":"#173177"},"other":{"value":"x"}}`))
