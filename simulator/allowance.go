@@ -52,6 +52,7 @@ func (f *follower) spend(now time.Time) errcode {
 func (f *follower) allow(push Push, now time.Time) {
 	switch {
 	case push.Type != TypeEvent:
+		f.lastMessage = now
 		f.message = allowance{count: messageAllowance, until: now.Add(messageWindow)}
 	case push.Event == EventClick || push.Event == EventSubscribe || push.Event == EventScan:
 		f.action = allowance{count: actionAllowance, until: now.Add(actionWindow)}

@@ -1,20 +1,18 @@
 package simulator
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
 )
 
-// maxAPIBody is above the largest upload that WeChat takes (10 MB).
-const maxAPIBody = 12 << 20
+// maxAPIBody is above the largest file that the simulator takes, a permanent video,
+// with the form around it.
+const maxAPIBody = maxPermanentVideo + 1<<20
 
 // apiRequest is one API call on its way through the platform.
 type apiRequest struct {
@@ -22,6 +20,7 @@ type apiRequest struct {
 	query        url.Values
 	header       http.Header
 	body         []byte
+	chunked      bool          // Whether the body came without a Content-Length.
 	now          time.Time     // On the books' clock.
 	state        *accountState // Of the token; nil for calls that need none.
 	authorizer   *accountState // Whom a third-party platform's call is about; nil for others.
@@ -30,77 +29,6 @@ type apiRequest struct {
 	generation   int
 	secrets      []string
 	faulty       bool
-}
-
-// apiAnswer is what the platform answers.
-type apiAnswer struct {
-	status int
-	code   errcode
-	header http.Header
-	body   []byte
-}
-
-// endpoint is one API of the platform.
-type endpoint struct {
-	method  string // GET or POST; WeChat names the right one in its refusal.
-	noToken bool   // Whether the call carries no access_token.
-	serve   func(*Platform, *apiRequest) apiAnswer
-}
-
-// endpoints are the APIs that the simulator has. Any other path is answered with
-// 40066, as WeChat answers a path that it doesn't have.
-func endpoints() map[string]endpoint {
-	return map[string]endpoint{
-		"/cgi-bin/token":                             {method: http.MethodGet, noToken: true, serve: (*Platform).getToken},
-		"/cgi-bin/stable_token":                      {method: http.MethodPost, noToken: true, serve: (*Platform).getStableToken},
-		"/cgi-bin/gettoken":                          {method: http.MethodGet, noToken: true, serve: (*Platform).getWorkToken},
-		"/cgi-bin/component/api_component_token":     {method: http.MethodPost, noToken: true, serve: (*Platform).getComponentToken},
-		"/cgi-bin/component/api_start_push_ticket":   {method: http.MethodPost, noToken: true, serve: (*Platform).startTicketPush},
-		"/cgi-bin/component/api_create_preauthcode":  {method: http.MethodPost, noToken: true, serve: asPlatform(createPreAuthCode)},
-		"/cgi-bin/component/api_query_auth":          {method: http.MethodPost, noToken: true, serve: asPlatform(queryAuth)},
-		"/cgi-bin/component/api_get_authorizer_list": {method: http.MethodPost, noToken: true, serve: asPlatform(listAuthorizers)},
-		"/cgi-bin/component/api_authorizer_token":    {method: http.MethodPost, noToken: true, serve: asPlatform(getAuthorizerToken)},
-		"/cgi-bin/get_jsapi_ticket":                  {method: http.MethodGet, serve: (*Platform).getWorkTicket},
-		"/cgi-bin/ticket/getticket":                  {method: http.MethodGet, serve: (*Platform).getTicket},
-		"/cgi-bin/clear_quota":                       {method: http.MethodPost, serve: (*Platform).clearQuota},
-		"/cgi-bin/getcallbackip":                     {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/get_api_domain_ip":                 {method: http.MethodGet, serve: (*Platform).getCallbackIP},
-		"/cgi-bin/message/custom/send":               {method: http.MethodPost, serve: (*Platform).sendCustomMessage},
-		"/cgi-bin/media/upload":                      {method: http.MethodPost, serve: (*Platform).uploadMedia},
-		"/cgi-bin/media/get":                         {method: http.MethodGet, serve: (*Platform).getMedia},
-		"/cgi-bin/menu/get":                          {method: http.MethodGet, serve: (*Platform).getMenu},
-		"/cgi-bin/menu/create":                       {method: http.MethodPost, serve: (*Platform).createMenu},
-		"/cgi-bin/menu/delete":                       {method: http.MethodGet, serve: (*Platform).deleteMenu},
-		"/cgi-bin/user/info":                         {method: http.MethodGet, serve: (*Platform).getUserInfo},
-		"/cgi-bin/user/get":                          {method: http.MethodGet, serve: (*Platform).listUsers},
-		"/cgi-bin/openapi/quota/get":                 {method: http.MethodPost, serve: (*Platform).getQuota},
-		"/cgi-bin/callback/check":                    {method: http.MethodPost, serve: (*Platform).checkCallback},
-		"/cgi-bin/get_current_selfmenu_info":         {method: http.MethodGet, serve: (*Platform).getSelfMenu},
-		"/cgi-bin/customservice/getkflist":           {method: http.MethodGet, serve: (*Platform).listAgents},
-	}
-}
-
-// answer makes an answer of a JSON value.
-func answer(value any) apiAnswer {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil { // Only values of our own come here.
-		return refuse(codeBusy)
-	}
-
-	return apiAnswer{
-		status: http.StatusOK, body: bytes.TrimSuffix(body.Bytes(), []byte("\n")),
-		header: http.Header{"Content-Type": {"application/json; encoding=utf-8"}},
-	}
-}
-
-// refuse makes an answer of a code; 0 is WeChat's plain ok.
-func refuse(code errcode) apiAnswer {
-	given := answer(newErrorBody(code, ""))
-	given.code = code
-
-	return given
 }
 
 // apiHandler serves the platform's API.
@@ -117,7 +45,7 @@ func (p *Platform) apiHandler() http.Handler {
 
 			return // The caller went away.
 		}
-		call := &apiRequest{method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body}
+		call := &apiRequest{method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body, chunked: r.ContentLength < 0}
 		call.hide(call.query.Get("access_token"))
 		call.hide(call.query.Get("component_access_token"))
 		call.hide(call.query.Get("secret"))
@@ -134,9 +62,7 @@ func (p *Platform) apiHandler() http.Handler {
 
 			return
 		}
-		maps.Copy(w.Header(), given.header)
-		w.WriteHeader(given.status)
-		_, _ = w.Write(given.body) // The caller may be gone; the call took effect all the same.
+		given.writeTo(w)
 	})
 }
 
@@ -173,7 +99,7 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 	if !ok {
 		return refuse(codeURL)
 	}
-	if call.method != found.method {
+	if call.method != found.method && (!found.posted || call.method != http.MethodPost) {
 		if found.method == http.MethodGet {
 			return refuse(codeNeedGET)
 		}
@@ -183,6 +109,9 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 	if !found.noToken {
 		if code := p.authorize(call); code != codeOK {
 			return refuse(code)
+		}
+		if !call.state.calls.take(call.path, call.now) {
+			return refuse(codeDailyQuota)
 		}
 	}
 

@@ -38,7 +38,7 @@ func (p *Platform) record(r *apiRequest, given apiAnswer, took time.Duration) {
 		ID: p.entries.Add(1), Time: time.Now().Add(-took), DurationMS: milliseconds(took),
 		Method: r.method, Path: r.path, Query: r.masked(r.query.Encode()), Account: r.account,
 		Generation: r.generation, Status: given.status, ErrCode: int(given.code), Fault: r.faulty,
-		RequestBody: r.masked(describeBody(r.body)), ResponseBody: r.masked(describeBody(given.body)),
+		RequestBody: r.masked(describeBody(r.body)), ResponseBody: r.masked(given.describe()),
 	})
 	p.state.hub.publish(topicCalls)
 }

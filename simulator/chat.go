@@ -31,6 +31,9 @@ type Channel string
 const (
 	ChannelReply  Channel = "reply"  // A passive reply (被动回复).
 	ChannelCustom Channel = "custom" // A customer-service message (客服消息).
+	// ChannelTemplate is a template message (模板消息).
+	ChannelTemplate Channel = "template"
+	ChannelMass     Channel = "mass" // A mass message (群发), or the preview of one.
 )
 
 // Article is one entry of a news message (图文消息).

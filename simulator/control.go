@@ -55,6 +55,9 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"faults":        p.controlFault,
 		"clock/advance": p.controlClock,
 		"reset":         p.controlReset,
+		"media":         p.controlMedia,
+		"quotas":        p.controlQuota,
+		"oauth/code":    p.controlOAuthCode,
 
 		"component/ticket":      p.controlTicket,
 		"component/authorize":   p.controlAuthorize,

@@ -173,3 +173,46 @@ func (p *Platform) controlReset(w http.ResponseWriter, r *http.Request) (any, er
 
 	return done{OK: true}, nil
 }
+
+func (p *Platform) controlMedia(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		Kind    string `json:"kind"`
+		Bytes   int64  `json:"bytes"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return p.AddSyntheticMedia(asked.Account, asked.Kind, asked.Bytes)
+}
+
+func (p *Platform) controlOAuthCode(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		OpenID  string `json:"openid"`
+		Scope   string `json:"scope"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+	code, err := p.IssueOAuthCode(asked.Account, asked.OpenID, asked.Scope)
+
+	return map[string]string{"code": code}, err
+}
+
+func (p *Platform) controlQuota(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account    string `json:"account"`
+		Path       string `json:"path"`
+		DailyLimit *int   `json:"daily_limit"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+	if asked.DailyLimit == nil {
+		return nil, fmt.Errorf("%w: daily_limit is missing, 0 lets no call pass", ErrInvalid)
+	}
+
+	return done{OK: true}, p.SetQuota(asked.Account, asked.Path, *asked.DailyLimit)
+}

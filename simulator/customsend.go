@@ -3,46 +3,14 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
+	"time"
 )
-
-// customMessage is the body of a customer-service message (客服消息), so far as the
-// simulator knows its types.
-type customMessage struct {
-	ToUser  string `json:"touser"`
-	MsgType string `json:"msgtype"`
-	Text    struct {
-		Content string `json:"content"`
-	} `json:"text"`
-	Image customMedia `json:"image"`
-	Voice customMedia `json:"voice"`
-	Video customMedia `json:"video"`
-	News  struct {
-		Articles []struct {
-			Title       string `json:"title"`
-			Description string `json:"description"`
-			URL         string `json:"url"`
-			PicURL      string `json:"picurl"`
-		} `json:"articles"`
-	} `json:"news"`
-	Menu struct {
-		Head string `json:"head_content"`
-		List []struct {
-			Content string `json:"content"`
-		} `json:"list"`
-		Tail string `json:"tail_content"`
-	} `json:"msgmenu"`
-}
-
-type customMedia struct {
-	MediaID string `json:"media_id"`
-	Title   string `json:"title"`
-}
 
 // maxCustomText is the limit of a text in bytes.
 const maxCustomText = 2048
 
-// sendCustomMessage serves POST /cgi-bin/message/custom/send.
+// sendCustomMessage serves POST /cgi-bin/message/custom/send. Whoever speaks
+// (customservice.kf_account) is accepted unseen: the account has no agents.
 func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	var message customMessage
 	if code := r.decode(&message); code != codeOK {
@@ -51,14 +19,11 @@ func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	if hasUnicodeEscape(r.body) {
 		return refuse(codeCharset)
 	}
-	recipient, known := r.state.followers[message.ToUser]
-	switch {
-	case !known:
-		return refuse(codeOpenID)
-	case !recipient.following:
-		return refuse(codeNotFollowing)
+	recipient, code := r.recipient(message.ToUser)
+	if code != codeOK {
+		return refuse(code)
 	}
-	line, code := p.customLine(message, r)
+	line, code := message.line(r.knownMedia)
 	if code != codeOK {
 		return refuse(code)
 	}
@@ -66,64 +31,29 @@ func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 	line.Side, line.Channel, line.Type = SideAccount, ChannelCustom, message.MsgType
+	recipient.typingUntil = time.Time{} // The message ends the state 正在输入.
 	p.say(recipient, line)
 
 	return refuse(codeOK)
 }
 
-// customLine turns a message into the line that the follower sees.
-func (p *Platform) customLine(message customMessage, r *apiRequest) (ChatEntry, errcode) {
-	switch message.MsgType {
-	case "text":
-		if message.Text.Content == "" {
-			return ChatEntry{}, codeEmptyText
-		}
-		if len(message.Text.Content) > maxCustomText {
-			return ChatEntry{}, codeTextTooLong
-		}
+// knownMedia reports whether the account has a file of one of the kinds, temporary
+// or permanent.
+func (r *apiRequest) knownMedia(id string, kinds ...string) bool {
+	return r.state.media(id, r.now, kinds...) != nil
+}
 
-		return ChatEntry{Text: message.Text.Content}, codeOK
-	case kindImage:
-		return p.customFile(message.Image, kindImage, r)
-	case kindVoice:
-		return p.customFile(message.Voice, kindVoice, r)
-	case kindVideo:
-		return p.customFile(message.Video, kindVideo, r)
-	case "news":
-		return newsLine(message)
-	case "msgmenu":
-		return menuLine(message), codeOK
+// recipient returns the follower that a message is for.
+func (r *apiRequest) recipient(openID string) (*follower, errcode) {
+	known, ok := r.state.followers[openID]
+	switch {
+	case !ok:
+		return nil, codeOpenID
+	case !known.following:
+		return nil, codeNotFollowing
 	default:
-		return ChatEntry{}, codeMessageType
+		return known, codeOK
 	}
-}
-
-func (p *Platform) customFile(file customMedia, kind string, r *apiRequest) (ChatEntry, errcode) {
-	if p.state.media.find(file.MediaID, kind, r.now) == nil {
-		return ChatEntry{}, codeMediaID
-	}
-
-	return ChatEntry{MediaID: file.MediaID, Text: file.Title}, codeOK
-}
-
-func newsLine(message customMessage) (ChatEntry, errcode) {
-	if len(message.News.Articles) != 1 { // More than one is refused since October 2018.
-		return ChatEntry{}, codeArticles
-	}
-	article := message.News.Articles[0]
-
-	return ChatEntry{Articles: []Article{{
-		Title: article.Title, Description: article.Description, PicURL: article.PicURL, URL: article.URL,
-	}}}, codeOK
-}
-
-func menuLine(message customMessage) ChatEntry {
-	lines := []string{message.Menu.Head}
-	for _, entry := range message.Menu.List {
-		lines = append(lines, "· "+entry.Content)
-	}
-
-	return ChatEntry{Text: strings.Join(append(lines, message.Menu.Tail), "\n")}
 }
 
 // hasUnicodeEscape reports whether a JSON text has \uXXXX escapes of characters

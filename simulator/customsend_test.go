@@ -166,13 +166,14 @@ func TestMedia(t *testing.T) {
 	if _, data := request(t, http.MethodGet, platform.URL()+"/cgi-bin/media/get?"+query.Encode(), ""); !bytes.Equal(data, bytes.TrimSpace(picture)) {
 		t.Errorf("got %d bytes back, want %d", len(data), len(picture))
 	}
-	if !platform.hasMedia(id, "image") || platform.hasMedia(id, "voice") {
+	has := platform.hasMedia(platform.state.accounts[DefaultAppID])
+	if !has(id, "image") || has(id, "voice") {
 		t.Error("the kind of a file must count")
 	}
 	if err := platform.AdvanceClock(mediaShelfLife + time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if platform.hasMedia(id, "image") {
+	if has(id, "image") {
 		t.Error("the file outlived three days")
 	}
 }

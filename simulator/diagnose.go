@@ -1,60 +1,9 @@
 package simulator
 
 import (
+	"net"
 	"slices"
 )
-
-// dailyLimits are those of a newly registered account (接口调用频次限制), for the
-// endpoints that the simulator has. Only calls for tokens are counted.
-func dailyLimits() map[string]int {
-	return map[string]int{
-		"/cgi-bin/token":               classicPerDay,
-		"/cgi-bin/stable_token":        stablePerDay,
-		"/cgi-bin/message/custom/send": 500_000,
-		"/cgi-bin/media/upload":        100_000,
-		"/cgi-bin/media/get":           200_000,
-		"/cgi-bin/menu/create":         1_000,
-		"/cgi-bin/menu/get":            10_000,
-		"/cgi-bin/menu/delete":         1_000,
-		"/cgi-bin/user/get":            500,
-		"/cgi-bin/user/info":           5_000_000,
-	}
-}
-
-// getQuota serves POST /cgi-bin/openapi/quota/get (查询API调用额度).
-func (p *Platform) getQuota(r *apiRequest) apiAnswer {
-	var asked struct {
-		Path string `json:"cgi_path"`
-	}
-	if code := r.decode(&asked); code != codeOK {
-		return refuse(code)
-	}
-	limit, known := dailyLimits()[asked.Path]
-	if !known {
-		return refuse(codeQuotaPath)
-	}
-	book, today, used := r.state.tokens, dayOf(r.now), 0
-	switch asked.Path {
-	case "/cgi-bin/token":
-		used = book.classicDay.usedIn(today)
-	case "/cgi-bin/stable_token":
-		used = book.stableDay.usedIn(today)
-	}
-
-	return answer(map[string]any{
-		"errcode": codeOK, "errmsg": codeOK.text(),
-		"quota": map[string]int{"daily_limit": limit, "used": used, "remain": limit - used},
-	})
-}
-
-// usedIn returns how often the quota was used in a period.
-func (q *quota) usedIn(period string) int {
-	if q.period != period {
-		return 0
-	}
-
-	return q.used
-}
 
 // checkCallback serves POST /cgi-bin/callback/check (网络检测). It reports a
 // callback address that is well as soon as there is one; nobody is asked.
@@ -99,4 +48,26 @@ func (p *Platform) getSelfMenu(r *apiRequest) apiAnswer {
 // simulator's account has none.
 func (p *Platform) listAgents(*apiRequest) apiAnswer {
 	return answer(map[string]any{"kf_list": []any{}})
+}
+
+// getCallbackIP serves GET /cgi-bin/getcallbackip and its sister for the API hosts.
+// The first entries are examples from the blocks for documentation (RFC 5737), the
+// others the addresses of this host, from which the simulator's own pushes come.
+func (p *Platform) getCallbackIP(_ *apiRequest) apiAnswer {
+	list := append([]string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}, ownAddresses()...)
+
+	return answer(map[string]any{"ip_list": list})
+}
+
+// ownAddresses returns the addresses of this host, as far as the system tells.
+func ownAddresses() []string {
+	interfaces, _ := net.InterfaceAddrs() // without them only the examples remain.
+	var list []string
+	for _, one := range interfaces {
+		if network, ok := one.(*net.IPNet); ok && !network.IP.IsLinkLocalUnicast() {
+			list = append(list, network.IP.String())
+		}
+	}
+
+	return list
 }

@@ -22,13 +22,21 @@ const (
 	codeFileSize       errcode = 40006
 	codeMediaID        errcode = 40007
 	codeMessageType    errcode = 40008
+	codePictureSize    errcode = 40009
 	codeAppID          errcode = 40013
 	codeMalformedToken errcode = 40014
 	codeButtons        errcode = 40016
+	codeOpenIDs        errcode = 40032
 	codeCharset        errcode = 40033
+	codeTemplateID     errcode = 40037
+	codeActionName     errcode = 40052
+	codeActionInfo     errcode = 40053
 	codeURL            errcode = 40066
+	codeCardID         errcode = 40073
 	codeArguments      errcode = 40097
 	codeAppSecret      errcode = 40125
+	codeUserName       errcode = 40132
+	codePagePath       errcode = 40165
 	codeNoCallbackURL  errcode = 40201
 	codeCheckAction    errcode = 40202
 	codeCheckOperator  errcode = 40203
@@ -48,10 +56,35 @@ const (
 	codeMinuteQuota    errcode = 45011
 	codeWindowClosed   errcode = 45015
 	codeCountSpent     errcode = 45047
+	codeTooManyTags    errcode = 45056
+	codeSystemTag      errcode = 45058
+	codeTagsOfOne      errcode = 45059
+	codeMassTwice      errcode = 45065
+	codeTypingCommand  errcode = 45072
+	codeTypingWindow   errcode = 45080
+	codeTypingTwice    errcode = 45081
+	codeTagName        errcode = 45157
+	codeTagNameSize    errcode = 45158
+	codeTagID          errcode = 45159
 	codeNoMenu         errcode = 46003
 	codeJSON           errcode = 47001
+	codeTemplateValue  errcode = 47003
+	codeMediaInUse     errcode = 48005
 	codeQuotaClears    errcode = 48006
+	codeArticleID      errcode = 53600
+	codeDate           errcode = 61500
+	codeDateRange      errcode = 61501
 	codeQuotaPath      errcode = 76003
+
+	codeOAuthCode           errcode = 40029
+	codeOAuthRefresh        errcode = 40030
+	codeOAuthUsed           errcode = 40163
+	codeOAuthRefreshMissing errcode = 41003
+	codeOAuthCodeMissing    errcode = 41008
+	codeOpenIDMissing       errcode = 41009
+	codeOAuthRefreshExpired errcode = 42002
+	codeOAuthExpired        errcode = 42003
+	codeUnauthorized        errcode = 48001
 
 	codeNotAuthorized   errcode = 61003
 	codeTicketExpired   errcode = 61005
@@ -83,13 +116,21 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeFileSize:       "invalid meida size", // The misspelling is WeChat's.
 	codeMediaID:        "invalid media_id",
 	codeMessageType:    "invalid message type",
+	codePictureSize:    "invalid image size",
 	codeAppID:          "invalid appid",
 	codeMalformedToken: "invalid access_token",
 	codeButtons:        "invalid button size",
+	codeOpenIDs:        "invalid openid list size",
 	codeCharset:        "invalid charset. please check your request, if include \\uxxxx will create fail!",
+	codeTemplateID:     "invalid template_id",
+	codeActionName:     "invalid action name",
+	codeActionInfo:     "invalid action info",
 	codeURL:            "invalid url",
+	codeCardID:         "invalid card id",
 	codeArguments:      "invalid args",
 	codeAppSecret:      "invalid appsecret",
+	codeUserName:       "invalid username",
+	codePagePath:       "invalid weapp pagepath",
 	codeNoCallbackURL:  "callback url not set",
 	codeCheckAction:    "invalid action",
 	codeCheckOperator:  "invalid check_operator",
@@ -109,10 +150,35 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeMinuteQuota:    "api minute-quota reach limit, must slower, retry next minute",
 	codeWindowClosed:   "response out of time limit or subscription is canceled",
 	codeCountSpent:     "out of response count limit",
+	codeTooManyTags:    "too many tag now, no need to add new",
+	codeSystemTag:      "can't modify sys tag",
+	codeTagsOfOne:      "can not add this tag to user",
+	codeMassTwice:      "clientmsgid exist",
+	codeTypingCommand:  "invalid command",
+	codeTypingWindow:   "no customer service interaction in 30s",
+	codeTypingTwice:    "already in typing status",
+	codeTagName:        "invalid tag name",
+	codeTagNameSize:    "invalid tag name size",
+	codeTagID:          "invalid tag id",
 	codeNoMenu:         "menu no exist",
 	codeJSON:           "data format error",
+	codeTemplateValue:  "argument invalid!",
+	codeMediaInUse:     "api forbidden to delete material used by auto-reply or menu",
+	codeArticleID:      "article id invalid",
+	codeDate:           "date format error",
+	codeDateRange:      "date range error",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
+
+	codeOAuthCode:           "invalid code",
+	codeOAuthRefresh:        "invalid refresh_token",
+	codeOAuthUsed:           "code been used",
+	codeOAuthRefreshMissing: "refresh_token missing",
+	codeOAuthCodeMissing:    "missing code",
+	codeOpenIDMissing:       "missing openid",
+	codeOAuthRefreshExpired: "refresh_token expired",
+	codeOAuthExpired:        "code expired",
+	codeUnauthorized:        "api unauthorized",
 
 	codeNotAuthorized:   "component is not authorized by this account",
 	codeTicketExpired:   "component ticket is expired",

@@ -2,13 +2,11 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"time"
@@ -17,76 +15,47 @@ import (
 // mediaShelfLife is how long temporary material (临时素材) is kept.
 const mediaShelfLife = 3 * 24 * time.Hour
 
-// The kinds of temporary material, which are also types of messages.
+// The kinds of material, which are also types of messages.
 const (
 	kindImage = "image"
 	kindThumb = "thumb"
 	kindVoice = "voice"
 	kindVideo = "video"
+	kindNews  = "news" // Permanent material only.
 )
 
-// mediaRules are the limits of the kinds of temporary material (新增临时素材).
-var mediaRules = map[string]struct {
+// The content types of pictures.
+const (
+	typePNG  = "image/png"
+	typeJPEG = "image/jpeg"
+	typeGIF  = "image/gif"
+)
+
+// mediaRule is what WeChat takes of one kind of material.
+type mediaRule struct {
 	maxBytes int
 	prefixes []string // Of the content type that the bytes look like; none means any.
-}{
-	kindImage: {10 << 20, []string{"image/png", "image/jpeg", "image/gif"}},
-	kindThumb: {64 << 10, []string{"image/jpeg"}},
+}
+
+// temporaryRules are the limits of temporary material (新增临时素材).
+var temporaryRules = map[string]mediaRule{
+	kindImage: {10 << 20, []string{typePNG, typeJPEG, typeGIF}},
+	kindThumb: {64 << 10, []string{typeJPEG}},
 	kindVoice: {2 << 20, nil},
 	kindVideo: {10 << 20, nil},
 }
 
-// mediaItem is one file in the store.
-type mediaItem struct {
-	id, kind    string
-	contentType string
-	data        []byte
-	stored      time.Time
-}
-
-// mediaStore keeps files for three days of the books' time, as long as there is room.
-type mediaStore struct {
-	items map[string]*mediaItem
-	order []string
-	bytes int
-}
-
-func newMediaStore() *mediaStore { return &mediaStore{items: make(map[string]*mediaItem)} }
-
-func (s *mediaStore) add(item *mediaItem) {
-	s.items[item.id] = item
-	s.order = append(s.order, item.id)
-	s.bytes += len(item.data)
-	for len(s.order) > maxMediaItems || s.bytes > maxMediaBytes {
-		oldest := s.order[0]
-		s.order = s.order[1:]
-		s.bytes -= len(s.items[oldest].data)
-		delete(s.items, oldest)
-	}
-}
-
-// find returns the file if it is of that kind and not too old; the empty kind
-// means any.
-func (s *mediaStore) find(id, kind string, now time.Time) *mediaItem {
-	item, ok := s.items[id]
-	if !ok || (kind != "" && item.kind != kind) || now.Sub(item.stored) > mediaShelfLife {
-		return nil
-	}
-
-	return item
-}
-
-// storeMedia checks a file and keeps it. The caller holds the lock.
-func (p *Platform) storeMedia(kind string, data []byte, now time.Time) (*mediaItem, errcode) {
-	rule, known := mediaRules[kind]
-	if !known {
-		return nil, codeMediaType
-	}
-	if len(data) == 0 {
-		return nil, codeMediaMissing
-	}
-	if len(data) > rule.maxBytes {
-		return nil, codeFileSize
+// checkMedia returns the content type of a file that the rules allow for a kind, or
+// WeChat's refusal.
+func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, errcode) {
+	rule, known := rules[kind]
+	switch {
+	case !known:
+		return "", codeMediaType
+	case len(data) == 0:
+		return "", codeMediaMissing
+	case len(data) > rule.maxBytes:
+		return "", codeFileSize
 	}
 	contentType := http.DetectContentType(data)
 	matches := len(rule.prefixes) == 0
@@ -94,38 +63,41 @@ func (p *Platform) storeMedia(kind string, data []byte, now time.Time) (*mediaIt
 		matches = matches || strings.HasPrefix(contentType, prefix)
 	}
 	if !matches {
-		return nil, codeFileType
+		return "", codeFileType
 	}
-	item := &mediaItem{
-		id: "MEDIA_" + p.newID() + "_" + newTokenValue(1)[2:34], kind: kind, contentType: contentType, data: data, stored: now,
-	}
-	p.state.media.add(item)
 
-	return item, codeOK
+	return contentType, codeOK
 }
 
-// hasMedia reports whether the platform knows a file of that kind.
-func (p *Platform) hasMedia(id, kind string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// newMediaID makes a media_id that was never there.
+func (p *Platform) newMediaID() string { return "MEDIA_" + p.newID() + "_" + newTokenValue(1)[2:34] }
 
-	return p.state.media.find(id, kind, p.state.clock.now()) != nil
+// hasMedia returns the test whether an account has a file of a kind, temporary or
+// permanent. The caller of either doesn't hold the lock.
+func (p *Platform) hasMedia(account *accountState) func(id, kind string) bool {
+	return func(id, kind string) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+
+		return account.media(id, p.state.clock.now(), kind) != nil
+	}
+}
+
+// media returns a file of the account, temporary or permanent, if it is of one of
+// the kinds; no kinds mean any.
+func (a *accountState) media(id string, now time.Time, kinds ...string) *mediaItem {
+	return cmp.Or(a.temporary.find(id, now, kinds...), a.library.find(id, now, kinds...))
 }
 
 // uploadMedia serves POST /cgi-bin/media/upload.
 func (p *Platform) uploadMedia(r *apiRequest) apiAnswer {
-	kind := r.query.Get("type")
-	if _, known := mediaRules[kind]; !known {
-		return refuse(codeMediaType)
-	}
-	data, ok := readPart(r.header.Get("Content-Type"), r.body, "media")
-	if !ok {
-		return refuse(codeMediaMissing)
-	}
-	item, code := p.storeMedia(kind, data, r.now)
+	form, contentType, code := r.uploadOf(temporaryRules)
 	if code != codeOK {
 		return refuse(code)
 	}
+	kind := form.kind
+	item := &mediaItem{id: p.newMediaID(), kind: kind, name: form.name, contentType: contentType, data: form.media, stored: r.now}
+	r.state.temporary.add(item)
 	if kind == kindThumb {
 		return answer(map[string]any{"type": kind, "thumb_media_id": item.id, "created_at": r.now.Unix()})
 	}
@@ -133,45 +105,48 @@ func (p *Platform) uploadMedia(r *apiRequest) apiAnswer {
 	return answer(map[string]any{"type": kind, "media_id": item.id, "created_at": r.now.Unix()})
 }
 
-// readPart returns the bytes of one part of a multipart body.
-func readPart(contentType string, body []byte, name string) ([]byte, bool) {
-	_, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || parameters["boundary"] == "" {
-		return nil, false
-	}
-	reader := multipart.NewReader(bytes.NewReader(body), parameters["boundary"])
-	for {
-		part, err := reader.NextPart()
-		if err != nil {
-			return nil, false
-		}
-		if part.FormName() != name || part.FileName() == "" {
-			continue
-		}
-		data, err := io.ReadAll(part)
-
-		return data, err == nil
-	}
-}
-
-// getMedia serves GET /cgi-bin/media/get.
+// getMedia serves GET /cgi-bin/media/get. WeChat gives the address of a video, on a
+// host of its own; the simulator gives the video itself.
 func (p *Platform) getMedia(r *apiRequest) apiAnswer {
-	item := p.state.media.find(r.query.Get("media_id"), "", r.now)
+	item := r.state.temporary.find(r.query.Get("media_id"), r.now)
 	if item == nil {
 		return refuse(codeMediaID)
 	}
 
-	return apiAnswer{status: http.StatusOK, body: item.data, header: http.Header{
-		"Content-Type":        {item.contentType},
-		"Content-Disposition": {fmt.Sprintf("attachment; filename=%q", item.id)},
-	}}
+	return answerFile(item)
+}
+
+// maxArticlePicture is the limit of a picture within an article (上传图文消息内的图片).
+const maxArticlePicture = 1 << 20
+
+// uploadPicture serves POST /cgi-bin/media/uploadimg: the picture has an address and
+// no media_id.
+func (p *Platform) uploadPicture(r *apiRequest) apiAnswer {
+	form, code := r.upload()
+	if code != codeOK {
+		return refuse(code)
+	}
+	contentType := http.DetectContentType(form.media)
+	switch {
+	case contentType != typePNG && contentType != typeJPEG:
+		return refuse(codeFileType)
+	case len(form.media) >= maxArticlePicture:
+		return refuse(codePictureSize)
+	}
+	item := &mediaItem{id: p.newMediaID(), contentType: contentType, data: form.media, stored: r.now}
+	r.state.pictures.add(item)
+
+	return answer(map[string]string{"url": p.pictureURL(item)})
+}
+
+// pictureURL is where a picture opens in a browser.
+func (p *Platform) pictureURL(item *mediaItem) string {
+	return p.publicURL() + "/sim/v1/media/" + item.id
 }
 
 // servePicture shows a file to the page and to whoever follows a PicUrl.
 func (p *Platform) servePicture(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	item := p.state.media.find(r.PathValue("id"), "", p.state.clock.now())
-	p.mu.Unlock()
+	item := p.anyMedia(r.PathValue("id"))
 	if item == nil {
 		http.NotFound(w, r)
 
@@ -179,21 +154,37 @@ func (p *Platform) servePicture(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", item.contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(item.data)
+	_, _ = item.content().WriteTo(w) // The caller may be gone.
+}
+
+// anyMedia returns a file of whichever account.
+func (p *Platform) anyMedia(id string) *mediaItem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.state.clock.now()
+	for _, account := range p.state.accounts {
+		if item := cmp.Or(account.media(id, now), account.pictures.find(id, now)); item != nil {
+			return item
+		}
+	}
+
+	return nil
 }
 
 // attachPicture stores the picture of an image push. The caller holds the lock.
-func (p *Platform) attachPicture(push *Push, now time.Time) error {
+func (p *Platform) attachPicture(account *accountState, push *Push, now time.Time) error {
 	data := push.Media
 	if len(data) == 0 {
 		data = samplePicture()
 	}
-	item, code := p.storeMedia(kindImage, data, now)
+	contentType, code := checkMedia(temporaryRules, kindImage, data)
 	if code != codeOK {
 		return fmt.Errorf("%w: media must be a PNG, JPEG or GIF of at most 10 MB (%d %s)", ErrInvalid, code, code.text())
 	}
+	item := &mediaItem{id: p.newMediaID(), kind: kindImage, contentType: contentType, data: data, stored: now}
+	account.temporary.add(item)
 	push.mediaID = item.id
-	push.picURL = p.publicURL() + "/sim/v1/media/" + item.id
+	push.picURL = p.pictureURL(item)
 
 	return nil
 }

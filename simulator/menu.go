@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"net/http"
+	"slices"
 )
 
 // The limits of a custom menu (自定义菜单).
@@ -53,6 +54,13 @@ func (m Menu) valid() bool {
 	}
 
 	return true
+}
+
+// usesMedia reports whether a button answers with that material.
+func usesMedia(buttons []Button, mediaID string) bool {
+	return slices.ContainsFunc(buttons, func(button Button) bool {
+		return button.MediaID == mediaID || usesMedia(button.SubButton, mediaID)
+	})
 }
 
 // createMenu serves POST /cgi-bin/menu/create.

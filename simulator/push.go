@@ -147,7 +147,7 @@ func (p *Platform) prepare(push Push) (outgoing, error) {
 		push.msgID = p.messages.Add(1)
 	}
 	if push.Type == TypeImage {
-		if err := p.attachPicture(&push, now); err != nil {
+		if err := p.attachPicture(account, &push, now); err != nil {
 			return outgoing{}, err
 		}
 	}
@@ -249,7 +249,7 @@ func (p *Platform) seal(push Push, account *accountState) (outgoing, error) {
 		push: push, clear: clearText, url: target, body: body, epoch: p.state.epoch,
 		expected: expectation{
 			mode: push.Mode, cipher: account.cipher, follower: push.From, originalID: account.OriginalID,
-			isEvent: push.Type == TypeEvent, answerable: push.answerable(), hasMedia: p.hasMedia,
+			isEvent: push.Type == TypeEvent, answerable: push.answerable(), hasMedia: p.hasMedia(account),
 		},
 	}, nil
 }

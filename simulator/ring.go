@@ -8,8 +8,11 @@ const (
 	maxChatEntries  = 200      // Lines of one follower's chat.
 	maxFollowers    = 4000     // Followers of one account.
 	maxIssuedTokens = 2500     // Tokens of one kind that are recognised as formerly valid.
-	maxMediaItems   = 500      // Files in the media store.
-	maxMediaBytes   = 64 << 20 // Bytes in the media store.
+	maxQRCodes      = 1000     // QR codes with parameters of one account.
+	maxGrants       = 1000     // Codes of OAuth2 of one account, and users' authorisations.
+	maxMassIDs      = 1000     // Ids by which mass messages are recognised.
+	maxMediaItems   = 500      // Files in one media store of an account.
+	maxMediaBytes   = 64 << 20 // Bytes in one media store of an account.
 	maxCapturedBody = 16 << 10 // Bytes kept of one recorded request or response body.
 )
 

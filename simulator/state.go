@@ -15,7 +15,6 @@ type state struct {
 	clock    clock
 	accounts map[string]*accountState
 	order    []string // AppIDs in the order of the configuration; the first is the default.
-	media    *mediaStore
 	faults   faultTable
 	pushes   *ring[PushResult]
 	calls    *ring[Call]
@@ -29,19 +28,32 @@ type accountState struct {
 	cipher    *msgcrypt.Cipher // nil in plain mode without a key.
 	followers map[string]*follower
 	tokens    *tokenBook
+	calls     *callBook
 	menu      *Menu
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
+	tags      *tagBook
+	oauth     *oauthBook
+	templates sentTemplates
+	massIDs   *ring[string] // The clientmsgids of mass messages.
+	qrCodes   *ring[qrCode]
+	temporary *mediaStore // Temporary material (临时素材).
+	library   *mediaStore // Permanent material (永久素材).
+	pictures  *mediaStore // Pictures within articles, which have no media_id.
 }
 
 // follower is one WeChat user as this account sees them.
 type follower struct {
-	openID     string
-	following  bool
-	followedAt time.Time
-	chat       *ring[ChatEntry]
-	message    allowance // Opened by a message: five within 48 hours.
-	action     allowance // Opened by a menu click, a follow or a scan: three within a minute.
+	openID      string
+	following   bool
+	followedAt  time.Time
+	remark      string // That the account gave (备注名).
+	tags        []int  // Ids of tags, in the order in which they were given.
+	chat        *ring[ChatEntry]
+	message     allowance // Opened by a message: five within 48 hours.
+	lastMessage time.Time // When the follower wrote last.
+	typingUntil time.Time // Until when the follower sees 正在输入.
+	action      allowance // Opened by a menu click, a follow or a scan: three within a minute.
 }
 
 // DefaultFollower is the follower who is there from the start.
@@ -54,11 +66,20 @@ var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 // forget returns the account to what it was when it was configured.
 func (a *accountState) forget(now time.Time) {
 	a.followers = make(map[string]*follower)
-	a.tokens = newTokenBook(a.AppID)
+	a.calls = newCallBook()
+	a.tokens = newTokenBook(a.AppID, a.calls)
 	a.tokens.life = a.TokenLife
 	a.menu = defaultMenu()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
+	a.tags = newTagBook()
+	a.oauth = newOAuthBook()
+	a.templates = make(sentTemplates)
+	a.massIDs = newRing[string](maxMassIDs)
+	a.qrCodes = newRing[qrCode](maxQRCodes)
+	a.temporary = newMediaStore(mediaShelfLife)
+	a.library = newLibrary(now)
+	a.pictures = newMediaStore(0)
 	a.followers[DefaultFollower] = newFollower(DefaultFollower, now)
 }
 
@@ -101,7 +122,6 @@ func (s *state) account(appID string) (*accountState, error) {
 func (s *state) reset() {
 	s.epoch++
 	s.clock = clock{}
-	s.media = newMediaStore()
 	s.faults = faultTable{}
 	s.pushes = newRing[PushResult](maxPushRecords)
 	s.calls = newRing[Call](maxCalls)

@@ -77,8 +77,7 @@ type tokenBook struct {
 	generations int
 	tokens      map[TokenKind][]*token // Oldest first; the last is the current one.
 	fetches     TokenFetches
-	classicDay  quota
-	stableDay   quota
+	calls       *callBook // Of the account, which counts the calls for tokens as well.
 	stableMin   quota
 	forceDay    quota
 	lastForce   time.Time
@@ -99,8 +98,8 @@ type TokenFetches struct {
 	Rejected  int `json:"rejected"`  // API calls with a token that wasn't valid.
 }
 
-func newTokenBook(appID string) *tokenBook {
-	return &tokenBook{appID: appID, tokens: make(map[TokenKind][]*token)}
+func newTokenBook(appID string, calls *callBook) *tokenBook {
+	return &tokenBook{appID: appID, calls: calls, tokens: make(map[TokenKind][]*token)}
 }
 
 // lifetime is how long a token lives.
@@ -142,7 +141,7 @@ func (b *tokenBook) issue(kind TokenKind, now time.Time) *token {
 // one before it survives, for five minutes.
 func (b *tokenBook) classic(now time.Time) (*token, errcode) {
 	b.fetches.Classic++
-	if !b.classicDay.take(dayOf(now), classicPerDay) {
+	if !b.calls.take(pathClassic, now) {
 		b.fetches.Refused++
 
 		return nil, codeDailyQuota
@@ -226,7 +225,7 @@ func (b *tokenBook) countStable(now time.Time) errcode {
 
 		return codeMinuteQuota
 	}
-	if !b.stableDay.take(dayOf(now), stablePerDay) {
+	if !b.calls.take(pathStable, now) {
 		b.fetches.Refused++
 
 		return codeDailyQuota
@@ -265,6 +264,15 @@ func (q *quota) take(period string, limit int) bool {
 	q.used++
 
 	return true
+}
+
+// usedIn returns how often the quota was used in a period.
+func (q *quota) usedIn(period string) int {
+	if q.period != period {
+		return 0
+	}
+
+	return q.used
 }
 
 // newTokenValue makes a token about as long as real ones are.

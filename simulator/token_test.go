@@ -13,7 +13,7 @@ var bookStart = time.Date(2026, 1, 5, 12, 0, 0, 0, chinaTime)
 // time, the previous one valid for five minutes more.
 func TestClassicToken(t *testing.T) {
 	t.Parallel()
-	book := newTokenBook("wx")
+	book := newTokenBook("wx", newCallBook())
 	first, _ := book.classic(bookStart)
 	second, code := book.classic(bookStart.Add(time.Minute))
 	if code != codeOK || first.value == second.value {
@@ -40,7 +40,7 @@ func TestClassicToken(t *testing.T) {
 // TestClassicQuota covers token.md section 1 (O): 2,000 a day, then 45009.
 func TestClassicQuota(t *testing.T) {
 	t.Parallel()
-	book := newTokenBook("wx")
+	book := newTokenBook("wx", newCallBook())
 	for range classicPerDay {
 		if _, code := book.classic(bookStart); code != codeOK {
 			t.Fatalf("within the quota: %d", code)
@@ -61,7 +61,7 @@ func TestClassicQuota(t *testing.T) {
 // valid, a new one in the last five minutes, the old one to its end (M).
 func TestStableToken(t *testing.T) {
 	t.Parallel()
-	book := newTokenBook("wx")
+	book := newTokenBook("wx", newCallBook())
 	first, _ := book.stable(bookStart)
 	same, _ := book.stable(bookStart.Add(time.Hour))
 	if same != first {
@@ -87,7 +87,7 @@ func TestStableToken(t *testing.T) {
 // a day; nothing happens within 30 s (M); 45009 over the budget (C).
 func TestForceRefresh(t *testing.T) {
 	t.Parallel()
-	book := newTokenBook("wx")
+	book := newTokenBook("wx", newCallBook())
 	now := bookStart
 	first, _ := book.stable(now)
 	classic, _ := book.classic(now)
@@ -308,7 +308,7 @@ func TestWorkToken(t *testing.T) {
 
 func TestTokensMayLiveShorterAndAreRenewedAndOverlapAccordingly(t *testing.T) {
 	t.Parallel()
-	book := newTokenBook("wx")
+	book := newTokenBook("wx", newCallBook())
 	book.life = 12 * time.Second
 	first, _ := book.stable(bookStart)
 	if again, _ := book.stable(bookStart.Add(3 * time.Second)); again != first {

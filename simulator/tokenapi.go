@@ -24,6 +24,9 @@ type credentials struct {
 	ForceRefresh bool   `json:"force_refresh"`
 }
 
+// grantClient is the only grant_type of account tokens.
+const grantClient = "client_credential"
+
 // getToken serves GET /cgi-bin/token.
 func (p *Platform) getToken(r *apiRequest) apiAnswer {
 	account, code := p.authenticate(r, credentials{
@@ -77,7 +80,7 @@ func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState
 		return nil, codeAppIDMissing
 	case asked.Secret == "":
 		return nil, codeSecretMissing
-	case asked.GrantType != "client_credential":
+	case asked.GrantType != grantClient:
 		return nil, codeGrantType
 	}
 	return p.authenticateAs(KindAccount, asked)
@@ -172,30 +175,6 @@ func (p *Platform) answerTicket(r *apiRequest, kind string) apiAnswer {
 		Ticket    string `json:"ticket"`
 		ExpiresIn int    `json:"expires_in"`
 	}{newErrorBody(codeOK, ""), current.value, int(current.expires.Sub(r.now).Seconds())})
-}
-
-// clearsPerMonth is how often an account's quotas may be cleared (清空api的调用quota).
-const clearsPerMonth = 10
-
-// clearQuota serves POST /cgi-bin/clear_quota. The simulator counts no other daily
-// quota than those of the token endpoints.
-func (p *Platform) clearQuota(r *apiRequest) apiAnswer {
-	var asked struct {
-		AppID string `json:"appid"`
-	}
-	if code := r.decode(&asked); code != codeOK {
-		return refuse(code)
-	}
-	if asked.AppID != r.state.AppID {
-		return refuse(codeAppID)
-	}
-	book := r.state.tokens
-	if !book.clears.take(r.now.In(chinaTime).Format("2006-01"), clearsPerMonth) {
-		return refuse(codeQuotaClears)
-	}
-	book.classicDay, book.stableDay, book.forceDay = quota{}, quota{}, quota{}
-
-	return refuse(codeOK)
 }
 
 // decode reads a JSON body.

@@ -1,78 +1,154 @@
 package simulator
 
 import (
-	"net"
 	"slices"
+	"unicode/utf8"
 )
+
+const (
+	// maxUsersAtOnce is how many followers one call may ask about (批量获取用户基本信息).
+	maxUsersAtOnce = 100
+	// maxRemark is the limit of a remark (备注名) in characters.
+	maxRemark = 30
+)
+
+func userEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/cgi-bin/user/info":              get((*Platform).getUserInfo),
+		"/cgi-bin/user/info/batchget":     post((*Platform).getUsersInfo),
+		"/cgi-bin/user/info/updateremark": post((*Platform).updateRemark),
+		"/cgi-bin/user/get":               get((*Platform).listUsers),
+	}
+}
 
 // userInfo is the answer of 获取用户基本信息. Nickname and avatar are no longer given
 // by WeChat since the end of 2021.
 type userInfo struct {
-	Subscribe      int    `json:"subscribe"`
-	OpenID         string `json:"openid"`
-	Language       string `json:"language,omitempty"`
-	SubscribeTime  int64  `json:"subscribe_time,omitempty"`
-	SubscribeScene string `json:"subscribe_scene,omitempty"`
+	Subscribe int    `json:"subscribe"`
+	OpenID    string `json:"openid"`
+	*followerInfo
 }
 
-// getUserInfo serves GET /cgi-bin/user/info. Of somebody who doesn't follow, WeChat
-// tells nothing but that.
+// followerInfo is what WeChat tells of those who follow only.
+type followerInfo struct {
+	Language       string `json:"language"`
+	SubscribeTime  int64  `json:"subscribe_time"`
+	Remark         string `json:"remark"`
+	GroupID        int    `json:"groupid"` // The first tag, as in the time of groups.
+	TagIDs         []int  `json:"tagid_list"`
+	SubscribeScene string `json:"subscribe_scene"`
+	QRScene        int    `json:"qr_scene"`
+	QRSceneText    string `json:"qr_scene_str"`
+}
+
+// info tells about a follower. Of somebody who doesn't follow, WeChat tells nothing
+// but that.
+func (f *follower) info() userInfo {
+	if !f.following {
+		return userInfo{OpenID: f.openID}
+	}
+	group := 0
+	if len(f.tags) > 0 {
+		group = f.tags[0]
+	}
+
+	return userInfo{Subscribe: 1, OpenID: f.openID, followerInfo: &followerInfo{
+		Language: "zh_CN", SubscribeTime: f.followedAt.Unix(), Remark: f.remark, GroupID: group,
+		TagIDs: append([]int{}, f.tags...), SubscribeScene: "ADD_SCENE_SEARCH",
+	}}
+}
+
+// getUserInfo serves GET /cgi-bin/user/info.
 func (p *Platform) getUserInfo(r *apiRequest) apiAnswer {
 	known, ok := r.state.followers[r.query.Get("openid")]
-	switch {
-	case !ok:
+	if !ok {
 		return refuse(codeOpenID)
-	case !known.following:
-		return answer(userInfo{OpenID: known.openID})
-	default:
-		return answer(userInfo{
-			Subscribe: 1, OpenID: known.openID, Language: "zh_CN",
-			SubscribeTime: known.followedAt.Unix(), SubscribeScene: "ADD_SCENE_SEARCH",
-		})
 	}
+
+	return answer(known.info())
 }
 
-// listUsers serves GET /cgi-bin/user/get. One page of WeChat's holds 10,000, more
-// than the simulator keeps.
-func (p *Platform) listUsers(r *apiRequest) apiAnswer {
-	ids := make([]string, 0, len(r.state.followers))
-	for _, known := range r.state.followers {
-		if known.following {
+// getUsersInfo serves POST /cgi-bin/user/info/batchget.
+func (p *Platform) getUsersInfo(r *apiRequest) apiAnswer {
+	var asked struct {
+		Users []struct {
+			OpenID string `json:"openid"`
+		} `json:"user_list"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	if len(asked.Users) == 0 || len(asked.Users) > maxUsersAtOnce {
+		return refuse(codeOpenIDs)
+	}
+	list := make([]userInfo, 0, len(asked.Users))
+	for _, user := range asked.Users {
+		known, ok := r.state.followers[user.OpenID]
+		if !ok {
+			return refuse(codeOpenID)
+		}
+		list = append(list, known.info())
+	}
+
+	return answer(map[string]any{"user_info_list": list})
+}
+
+// updateRemark serves POST /cgi-bin/user/info/updateremark. The documents give the
+// limit but no code.
+func (p *Platform) updateRemark(r *apiRequest) apiAnswer {
+	var asked struct {
+		OpenID string `json:"openid"`
+		Remark string `json:"remark"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	if hasUnicodeEscape(r.body) {
+		return refuse(codeCharset)
+	}
+	known, code := r.recipient(asked.OpenID)
+	switch {
+	case code != codeOK:
+		return refuse(code)
+	case utf8.RuneCountInString(asked.Remark) > maxRemark:
+		return refuse(codeArguments)
+	}
+	known.remark = asked.Remark
+
+	return refuse(codeOK)
+}
+
+// openIDs returns the OpenIDs of the followers whom the test accepts, sorted, from
+// the one after next on, and how many there are in all.
+func (a *accountState) openIDs(next string, accept func(*follower) bool) ([]string, int) {
+	ids := make([]string, 0, len(a.followers))
+	for _, known := range a.followers {
+		if known.following && accept(known) {
 			ids = append(ids, known.openID)
 		}
 	}
 	slices.Sort(ids)
-	total := len(ids)
-	start, _ := slices.BinarySearch(ids, r.query.Get("next_openid")+"\x00")
-	ids = ids[start:]
+	start, _ := slices.BinarySearch(ids, next+"\x00")
+
+	return ids[start:], len(ids)
+}
+
+// pageOfOpenIDs is a page of followers, which names the last one for the next page.
+func pageOfOpenIDs(ids []string) map[string]any {
 	next := ""
 	if len(ids) > 0 {
 		next = ids[len(ids)-1]
 	}
 
-	return answer(map[string]any{
-		"total": total, "count": len(ids), "data": map[string]any{"openid": ids}, "next_openid": next,
-	})
+	return map[string]any{"count": len(ids), "data": map[string]any{"openid": ids}, "next_openid": next}
 }
 
-// getCallbackIP serves GET /cgi-bin/getcallbackip and its sister for the API hosts.
-// The first entries are examples from the blocks for documentation (RFC 5737), the
-// others the addresses of this host, from which the simulator's own pushes come.
-func (p *Platform) getCallbackIP(_ *apiRequest) apiAnswer {
-	list := append([]string{"192.0.2.1", "192.0.2.2", "198.51.100.0/24"}, ownAddresses()...)
+// listUsers serves GET /cgi-bin/user/get. One page of WeChat's holds 10,000, more
+// than the simulator keeps.
+func (p *Platform) listUsers(r *apiRequest) apiAnswer {
+	ids, total := r.state.openIDs(r.query.Get("next_openid"), func(*follower) bool { return true })
+	page := pageOfOpenIDs(ids)
+	page["total"] = total
 
-	return answer(map[string]any{"ip_list": list})
-}
-
-// ownAddresses returns the addresses of this host, as far as the system tells.
-func ownAddresses() []string {
-	interfaces, _ := net.InterfaceAddrs() // without them only the examples remain.
-	var list []string
-	for _, one := range interfaces {
-		if network, ok := one.(*net.IPNet); ok && !network.IP.IsLinkLocalUnicast() {
-			list = append(list, network.IP.String())
-		}
-	}
-
-	return list
+	return answer(page)
 }

@@ -13,6 +13,7 @@ const words = {
   text: "文本", image: "图片", event: "事件",
   subscribe: "关注了公众号", unsubscribe: "取消了关注", SCAN: "扫描了二维码", CLICK: "点击了菜单", VIEW: "打开了链接", LOCATION: "上报了位置",
 };
+const channels = { custom: "客服消息", template: "模板消息", mass: "群发" };
 const tones = { shown: "good", silent: "good", failed: "bad", invalid: "bad", no_answer: "bad" };
 
 // make builds an element; text is always set as text, never as markup.
@@ -171,7 +172,7 @@ function chatNode(line) {
     node.append(line.text || "");
   }
   for (const article of line.articles || []) node.append(articleNode(article));
-  if (line.channel === "custom") node.append(make("span", "via", "客服消息"));
+  if (channels[line.channel]) node.append(make("span", "via", channels[line.channel]));
   return node;
 }
 

@@ -1,0 +1,207 @@
+package simulator
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// customMessage is the body of a customer-service message (客服消息).
+type customMessage struct {
+	ToUser  string `json:"touser"`
+	MsgType string `json:"msgtype"`
+	Text    struct {
+		Content string `json:"content"`
+	} `json:"text"`
+	Image   customMedia `json:"image"`
+	Voice   customMedia `json:"voice"`
+	Video   customMedia `json:"video"`
+	Music   customMusic `json:"music"`
+	MPNews  customMedia `json:"mpnews"`
+	Program customPage  `json:"miniprogrampage"`
+	Link    customLink  `json:"link"`
+	Menu    customMenu  `json:"msgmenu"`
+	News    struct {
+		Articles []struct {
+			Title       string `json:"title"`
+			Description string `json:"description"`
+			URL         string `json:"url"`
+			PicURL      string `json:"picurl"`
+		} `json:"articles"`
+	} `json:"news"`
+	Article struct {
+		ID string `json:"article_id"`
+	} `json:"mpnewsarticle"`
+	Card struct {
+		ID string `json:"card_id"`
+	} `json:"wxcard"`
+}
+
+type customMedia struct {
+	MediaID string `json:"media_id"`
+	ThumbID string `json:"thumb_media_id"` // Of a video.
+	Title   string `json:"title"`
+}
+
+type customMusic struct {
+	Title   string `json:"title"`
+	URL     string `json:"musicurl"`
+	HQURL   string `json:"hqmusicurl"`
+	ThumbID string `json:"thumb_media_id"`
+}
+
+type customPage struct {
+	Title   string `json:"title"`
+	AppID   string `json:"appid"`
+	Path    string `json:"pagepath"`
+	ThumbID string `json:"thumb_media_id"`
+}
+
+type customLink struct {
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	URL         string `json:"url"`
+	ThumbURL    string `json:"thumb_url"`
+}
+
+type customMenu struct {
+	Head string `json:"head_content"`
+	List []struct {
+		ID      string `json:"id"`
+		Content string `json:"content"`
+	} `json:"list"`
+	Tail string `json:"tail_content"`
+}
+
+// knownMedia tells whether an account has a file of one of the kinds.
+type knownMedia func(id string, kinds ...string) bool
+
+// line turns a message into the line that the follower sees, or WeChat's refusal.
+// Which fields a type needs is documented; the codes of their absence mostly aren't,
+// and the nearest of the table of codes is taken.
+func (m customMessage) line(known knownMedia) (ChatEntry, errcode) {
+	switch m.MsgType {
+	case "text":
+		return m.textLine()
+	case kindImage:
+		return fileLine(m.Image, kindImage, known)
+	case kindVoice:
+		return fileLine(m.Voice, kindVoice, known)
+	case kindVideo:
+		return fileLine(m.Video, kindVideo, known)
+	case "mpnews":
+		return fileLine(m.MPNews, kindNews, known)
+	case "news":
+		return m.newsLine()
+	case "music":
+		return m.Music.line(known)
+	case "msgmenu":
+		return m.Menu.line()
+	case "miniprogrampage":
+		return m.Program.line(known)
+	default:
+		return m.plainLine()
+	}
+}
+
+// plainLine is the line of the types that need little but an id.
+func (m customMessage) plainLine() (ChatEntry, errcode) {
+	switch m.MsgType {
+	case "mpnewsarticle":
+		return textOr(codeArticleID, "[图文] ", m.Article.ID)
+	case "wxcard":
+		return textOr(codeCardID, "[卡券] ", m.Card.ID)
+	case "link":
+		if m.Link.URL == "" || m.Link.Title == "" {
+			return ChatEntry{}, codeArguments
+		}
+
+		return ChatEntry{Articles: []Article{{
+			Title: m.Link.Title, Description: m.Link.Description, PicURL: m.Link.ThumbURL, URL: m.Link.URL,
+		}}}, codeOK
+	default:
+		return ChatEntry{}, codeMessageType
+	}
+}
+
+// textOr is a line that names an id, or the refusal if it is missing.
+func textOr(missing errcode, before, id string) (ChatEntry, errcode) {
+	if id == "" {
+		return ChatEntry{}, missing
+	}
+
+	return ChatEntry{Text: before + id}, codeOK
+}
+
+func (m customMessage) textLine() (ChatEntry, errcode) {
+	switch {
+	case m.Text.Content == "":
+		return ChatEntry{}, codeEmptyText
+	case len(m.Text.Content) > maxCustomText:
+		return ChatEntry{}, codeTextTooLong
+	default:
+		return ChatEntry{Text: m.Text.Content}, codeOK
+	}
+}
+
+// fileLine is the line of a file. The picture of a video may be left out, but must
+// be known if it isn't.
+func fileLine(file customMedia, kind string, known knownMedia) (ChatEntry, errcode) {
+	if !known(file.MediaID, kind) || (file.ThumbID != "" && !known(file.ThumbID, kindThumb, kindImage)) {
+		return ChatEntry{}, codeMediaID
+	}
+
+	return ChatEntry{MediaID: file.MediaID, Text: file.Title}, codeOK
+}
+
+func (m customMessage) newsLine() (ChatEntry, errcode) {
+	if len(m.News.Articles) != 1 { // More than one is refused since October 2018.
+		return ChatEntry{}, codeArticles
+	}
+	article := m.News.Articles[0]
+
+	return ChatEntry{Articles: []Article{{
+		Title: article.Title, Description: article.Description, PicURL: article.PicURL, URL: article.URL,
+	}}}, codeOK
+}
+
+func (m customMusic) line(known knownMedia) (ChatEntry, errcode) {
+	switch {
+	case m.URL == "" || m.HQURL == "":
+		return ChatEntry{}, codeArguments
+	case !known(m.ThumbID, kindThumb, kindImage):
+		return ChatEntry{}, codeMediaID
+	default:
+		return ChatEntry{Text: "[音乐] " + cmp.Or(m.Title, m.URL)}, codeOK
+	}
+}
+
+// line of a menu: the follower sees its entries, and clicks one.
+func (m customMenu) line() (ChatEntry, errcode) {
+	if len(m.List) == 0 {
+		return ChatEntry{}, codeArguments
+	}
+	lines := []string{m.Head}
+	for _, entry := range m.List {
+		if entry.ID == "" || entry.Content == "" {
+			return ChatEntry{}, codeArguments
+		}
+		lines = append(lines, "· "+entry.Content)
+	}
+	lines = slices.DeleteFunc(append(lines, m.Tail), func(line string) bool { return line == "" })
+
+	return ChatEntry{Text: strings.Join(lines, "\n")}, codeOK
+}
+
+func (m customPage) line(known knownMedia) (ChatEntry, errcode) {
+	switch {
+	case m.AppID == "":
+		return ChatEntry{}, codeAppID
+	case m.Path == "":
+		return ChatEntry{}, codePagePath
+	case !known(m.ThumbID, kindThumb, kindImage):
+		return ChatEntry{}, codeMediaID
+	default:
+		return ChatEntry{Text: "[小程序] " + cmp.Or(m.Title, m.Path)}, codeOK
+	}
+}

@@ -1,0 +1,158 @@
+package simulator
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+)
+
+func oauthEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/sns/oauth2/access_token":  get((*Platform).getUserToken).withoutToken(),
+		"/sns/oauth2/refresh_token": get((*Platform).refreshUserToken).withoutToken(),
+		"/sns/userinfo":             get((*Platform).getUserProfile).withoutToken(),
+		"/sns/auth":                 get((*Platform).checkUserToken).withoutToken(),
+		"/sns/jscode2session":       get((*Platform).getSession).withoutToken(),
+	}
+}
+
+// clientOf checks the account's credentials in a call of OAuth2, and that what is
+// exchanged is there.
+func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, string, errcode) {
+	asked := credentials{AppID: r.query.Get("appid"), Secret: r.query.Get("secret")}
+	code := r.query.Get(parameter)
+	r.account = asked.AppID
+	r.hide(code)
+	switch {
+	case asked.AppID == "":
+		return nil, "", codeAppIDMissing
+	case asked.Secret == "":
+		return nil, "", codeSecretMissing
+	case code == "":
+		return nil, "", codeOAuthCodeMissing
+	case r.query.Get("grant_type") != "authorization_code":
+		return nil, "", codeGrantType
+	}
+	account, refused := p.authenticateAs(KindAccount, asked)
+
+	return account, code, refused
+}
+
+// getUserToken serves GET /sns/oauth2/access_token.
+func (p *Platform) getUserToken(r *apiRequest) apiAnswer {
+	account, value, code := p.clientOf(r, "code")
+	if code != codeOK {
+		return refuse(code)
+	}
+	grant, code := account.oauth.exchange(value, r.now)
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return answerGrant(r, grant)
+}
+
+// refreshUserToken serves GET /sns/oauth2/refresh_token.
+func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
+	appID, value := r.query.Get("appid"), r.query.Get("refresh_token")
+	r.account = appID
+	r.hide(value)
+	account, known := p.state.accounts[appID]
+	switch {
+	case appID == "":
+		return refuse(codeAppIDMissing)
+	case value == "":
+		return refuse(codeOAuthRefreshMissing)
+	case r.query.Get("grant_type") != "refresh_token":
+		return refuse(codeGrantType)
+	case !known || account.Kind != KindAccount:
+		return refuse(codeAppID)
+	}
+	grant, code := account.oauth.refresh(value, r.now)
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return answerGrant(r, grant)
+}
+
+func answerGrant(r *apiRequest, grant *userGrant) apiAnswer {
+	r.hide(grant.token)
+	r.hide(grant.refresh)
+
+	return answer(map[string]any{
+		"access_token": grant.token, "expires_in": int(userTokenLifetime / time.Second), "refresh_token": grant.refresh,
+		"openid": grant.openID, "scope": grant.scope,
+	})
+}
+
+// user finds the authorisation whose token a call carries, and checks that it is of
+// that user. An account's own token is none.
+func (p *Platform) user(r *apiRequest) (*userGrant, errcode) {
+	value, openID := r.query.Get("access_token"), r.query.Get("openid")
+	switch {
+	case value == "":
+		return nil, codeTokenMissing
+	case openID == "":
+		return nil, codeOpenIDMissing
+	}
+	for _, account := range p.state.accounts {
+		grant := account.oauth.grant(value)
+		if grant == nil {
+			continue
+		}
+		r.account = account.AppID
+		switch {
+		case !r.now.Before(grant.tokenExpires):
+			return nil, codeTokenExpired
+		case grant.openID != openID:
+			return nil, codeOpenID
+		default:
+			return grant, codeOK
+		}
+	}
+
+	return nil, codeInvalidToken
+}
+
+// getUserProfile serves GET /sns/userinfo. All users have one name and one avatar,
+// which doesn't open.
+func (p *Platform) getUserProfile(r *apiRequest) apiAnswer {
+	grant, code := p.user(r)
+	switch {
+	case code != codeOK:
+		return refuse(code)
+	case grant.scope != ScopeUserInfo:
+		return refuse(codeUnauthorized)
+	}
+
+	return answer(map[string]any{
+		"openid": grant.openID, "nickname": "微信用户", "sex": 0, "language": "", "city": "", "province": "", "country": "",
+		"headimgurl": "https://thirdwx.qlogo.cn/mmopen/vi_32/simulator/132", "privilege": []string{},
+	})
+}
+
+// checkUserToken serves GET /sns/auth.
+func (p *Platform) checkUserToken(r *apiRequest) apiAnswer {
+	_, code := p.user(r)
+
+	return refuse(code)
+}
+
+// getSession serves GET /sns/jscode2session of mini programs (小程序登录).
+func (p *Platform) getSession(r *apiRequest) apiAnswer {
+	account, value, code := p.clientOf(r, "js_code")
+	if code != codeOK {
+		return refuse(code)
+	}
+	redeemed, code := account.oauth.redeem(value, r.now)
+	if code != codeOK {
+		return refuse(code)
+	}
+	key := make([]byte, 16) // An AES key.
+	_, _ = rand.Read(key)   // Never fails since Go 1.24.
+	session := base64.StdEncoding.EncodeToString(key)
+	r.hide(session)
+
+	return answer(map[string]string{"session_key": session, "openid": redeemed.openID})
+}

@@ -1,0 +1,92 @@
+package simulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const templatePath = "/cgi-bin/message/template/send"
+
+func templateBody(to, id, rest string) string {
+	return fmt.Sprintf(`{"touser":%q,"template_id":%q%s}`, to, id, rest)
+}
+
+// TestTemplateRefusals covers api.md section 5, template message.
+func TestTemplateRefusals(t *testing.T) {
+	t.Parallel()
+	platform := startAccount(t, ModePlain, answerWith("success"))
+	for _, event := range []string{EventSubscribe, EventUnsubscribe} {
+		if _, err := platform.Push(t.Context(), Push{From: "oGONE0", Type: TypeEvent, Event: event}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token := withToken(stableToken(t, platform))
+	const data = `,"data":{"first":{"value":"x"}}`
+	for name, test := range map[string]struct {
+		body string
+		want errcode
+	}{
+		"empty":        {"", codeEmptyBody},
+		"not JSON":     {"{", codeJSON},
+		"stranger":     {templateBody("oNOBODY", DefaultTemplateID, data), codeOpenID},
+		"gone":         {templateBody("oGONE0", DefaultTemplateID, data), codeNotFollowing},
+		"template":     {templateBody(DefaultFollower, "x", data), codeTemplateID},
+		"no data":      {templateBody(DefaultFollower, DefaultTemplateID, ""), codeJSON},
+		"null data":    {templateBody(DefaultFollower, DefaultTemplateID, `,"data":null`), codeJSON},
+		"list of data": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":[]`), codeJSON},
+		"bare value":   {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":"x"}`), codeTemplateValue},
+		"no value":     {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":{"color":"#173177"}}`), codeTemplateValue},
+		"mini program": {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"pagepath":"x"}`+data), codeAppID},
+		"nothing else": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`), codeOK},
+	} {
+		if got := errCode(api(t, platform, http.MethodPost, templatePath, token, test.body)); got != int(test.want) {
+			t.Errorf("%s: errcode %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+// TestTemplateMessage sends with the template that the account lists, and makes sure
+// that an id needs 64 bits and a client_msg_id sends once.
+func TestTemplateMessage(t *testing.T) {
+	t.Parallel()
+	platform := Start(t)
+	token := withToken(stableToken(t, platform))
+	list, err := json.Marshal(api(t, platform, http.MethodGet, "/cgi-bin/template/get_all_private_template", token, ""))
+	if err != nil || !strings.Contains(string(list), `"template_id":"`+DefaultTemplateID+`"`) {
+		t.Fatalf("templates: %s, %v", list, err)
+	}
+	if posted := api(t, platform, http.MethodPost, "/cgi-bin/template/get_all_private_template", token, ""); posted["template_list"] == nil {
+		t.Errorf("by POST: %v", posted)
+	}
+	send := func(clientID string) int64 {
+		_, data := request(t, http.MethodPost, platform.URL()+templatePath+"?"+token.Encode(), templateBody(DefaultFollower, DefaultTemplateID,
+			`,"client_msg_id":"`+clientID+`","url":"https://example.com/","data":{"first":{"value":"您好"},"keyword1":{"value":"A1","color":"#173177"},"other":{"value":"x"}}`))
+		var given struct {
+			ErrCode int   `json:"errcode"`
+			ID      int64 `json:"msgid"`
+		}
+		if err := json.Unmarshal(data, &given); err != nil || given.ErrCode != 0 || given.ID <= 1<<53 {
+			t.Errorf("answer %s, %v", data, err)
+		}
+
+		return given.ID
+	}
+	first := send("once")
+	if unnamed := send(""); send("once") != first || send("") == unnamed {
+		t.Error("a client_msg_id must be recognised, and its absence not")
+	}
+	if err := platform.AdvanceClock(repeatWindow + time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if send("once") == first {
+		t.Error("a client_msg_id is forgotten after ten minutes")
+	}
+	lines := platform.Chat(DefaultFollower)
+	if len(lines) != 4 || lines[0].Channel != ChannelTemplate || lines[0].Text != "您好\n订单：A1\n状态：\n\nhttps://example.com/" {
+		t.Errorf("chat: %+v", lines)
+	}
+}
