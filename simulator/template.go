@@ -49,7 +49,7 @@ type templateMessage struct {
 	URL        string          `json:"url"`
 	ClientID   string          `json:"client_msg_id"`
 	Data       json.RawMessage `json:"data"`
-	Program    *struct {
+	Program    struct {
 		AppID    string `json:"appid"`
 		PagePath string `json:"pagepath"`
 	} `json:"miniprogram"`
@@ -118,7 +118,7 @@ func (p *Platform) sendTemplate(r *apiRequest) apiAnswer {
 	if message.TemplateID != DefaultTemplateID {
 		return refuse(codeTemplateID)
 	}
-	if message.Program != nil && message.Program.AppID == "" {
+	if message.Program.AppID == "" && message.Program.PagePath != "" { // An empty object is none.
 		return refuse(codeAppID)
 	}
 	values, code := message.values()

@@ -41,6 +41,7 @@ func TestTemplateRefusals(t *testing.T) {
 		"bare value":   {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":"x"}`), codeTemplateValue},
 		"no value":     {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":{"color":"#173177"}}`), codeTemplateValue},
 		"mini program": {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"pagepath":"x"}`+data), codeAppID},
+		"empty page":   {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"appid":"","pagepath":""}`+data), codeOK},
 		"nothing else": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`), codeOK},
 	} {
 		if got := errCode(api(t, platform, http.MethodPost, templatePath, token, test.body)); got != int(test.want) {
