@@ -10,8 +10,8 @@
 //	platform.SetCallback(simulator.DefaultAppID, gatewayURL, "")
 //	result, err := platform.Push(ctx, simulator.Push{Type: simulator.TypeText, Content: "你好"})
 //
-// The levers for time and failure are AdvanceClock, SetFault, RotateToken and
-// ExpireToken. The same levers are reachable over HTTP under /sim/v1/, for
+// The levers for time and failure are AdvanceClock, SetFault, SetQuota, RotateToken
+// and ExpireToken. The same levers are reachable over HTTP under /sim/v1/, for
 // processes that are tested from outside.
 //
 // The simulator shares no message code with the stack that it tests. Pushes and
