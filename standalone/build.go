@@ -133,7 +133,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("token-center", h.tokens)
 
 	h.proxy, err = apiproxy.New(ctx, apiproxy.Config{
-		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), BaseURLs: apiHosts, Redis: redis, Egress: way,
+		ListenAddr: cfg.APIProxyAddr, GRPCListenAddr: cfg.APIProxyGRPCAddr, TokenCenterAddr: h.tokens.Addr(), CallersFile: cfg.Callers, BaseURLs: apiHosts, Redis: redis, Egress: way,
 	}, tel.For("api-proxy"))
 	if err != nil {
 		return fmt.Errorf("api-proxy (--api-proxy-addr, --api-proxy-grpc-addr): %w", err)

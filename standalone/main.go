@@ -38,6 +38,7 @@ type settings struct {
 	SimulatorAddr       string `name:"simulator-addr" default:"localhost:8090" help:"Listen address of the simulator (HTTP): the chat page."`
 
 	Accounts    string `name:"accounts" help:"Accounts file (YAML). Empty: the development account wxdev0000000000001."`
+	Callers     string `name:"callers" help:"Callers file of api-proxy (YAML; docs/callers.md), read again when it changes. Empty: everybody may call everything."`
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
 	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
 	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/wechat/errcode"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
@@ -112,9 +113,22 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer,
 		_ = c.Body.Close() // a file without a name: there is nothing left to lose.
 		return nil, fmt.Errorf("forward: %w", err)
 	}
+	if c.Endpoint.Token == endpoint.Account && answer.Code.Class() == errcode.TokenRejected {
+		return nil, errors.Join(notHealed(answer.Code), answer.Body.Close(), c.Body.Close())
+	}
 	answer.Body = &holding{ReadCloser: answer.Body, request: c.Body}
 	return answer, nil
 }
+
+// notHealed stands for WeChat's verdict on the account's token, which the caller has never seen. SDKs would take it
+// for one on theirs, fetch another and try again, some without end.
+func notHealed(code errcode.Code) error {
+	return fault.New(fault.Unavailable,
+		"WeChat rejects the account's access token (errcode %d) and nothing was done; token-center has no better one, its log says why", code).WithRetryAfter(retryUnhealed)
+}
+
+// retryUnhealed gives token-center time for a renewal within its budget.
+const retryUnhealed = 5 * time.Second
 
 // refuseIfOff tells an endpoint that is closed to everybody from a fault that passes.
 func refuseIfOff(c forward.Call, err error) error {

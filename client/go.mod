@@ -1,0 +1,3 @@
+module github.com/wxstack/wxstack/client
+
+go 1.26.0
