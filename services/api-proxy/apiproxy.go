@@ -174,7 +174,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	tokenService := tokenv1.NewTokenServiceClient(center)
 	s.cache = tokens.NewCache(tokenService, tel)
 	forwarder := forward.New(forward.Parts{
-		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Upstream: up,
+		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Codes: tokens.NewCodes(tokenService), Upstream: up,
 		Limiter: limit.New(limit.NewRedis(s.redis), s.shared, tel),
 	}, forward.NewMetrics(tel.Metrics), tel.Log)
 	guard := idempotency.NewGuard(idempotency.NewLedger(idempotency.NewRedis(s.redis), s.shared), idempotency.NewMetrics(tel.Metrics), tel.Log)

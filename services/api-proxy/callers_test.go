@@ -45,6 +45,7 @@ func callersFile(t *testing.T, text string) string {
 }
 
 const twoCallers = `reserve: 50%
+anonymous: [/sns/userinfo]
 limits:
   - {class: qrcode, rate: 1/h, burst: 4}
 callers:
@@ -214,7 +215,7 @@ func TestNothingReachesAnEndpointThatTheCallerMayNotUse(t *testing.T) {
 		"GET /cgi-bin/menu/../getcallbackip", "GET /cgi-bin/menu/%2e%2e/getcallbackip", "GET /cgi-bin/menu/..%2fgetcallbackip", "GET /cgi-bin/menu/.%2e/getcallbackip",
 		"GET //cgi-bin/getcallbackip", "GET /cgi-bin//menu/get", "GET /cgi-bin/menu;x=/../getcallbackip", "GET /cgi-bin/menu\\..\\getcallbackip",
 		"GET /cgi-bin/message/custom/send", "POST /cgi-bin/message/custom/typing", "POST /wxa/msg_sec_check", "GET /cgi-bin/menus/get",
-		"PUT /cgi-bin/message/custom/send", "GET /cgi-bin/menu", "GET /cgi-bin/menu%00/get", "GET /sns/userinfo", "POST /cgi-bin/component/api_query_auth",
+		"PUT /cgi-bin/message/custom/send", "GET /cgi-bin/menu", "GET /cgi-bin/menu%00/get", "GET /sns/auth", "GET /sns/oauth2/access_token", "POST /cgi-bin/component/api_query_auth",
 	} {
 		method, uri, _ := strings.Cut(call, " ")
 		for _, query := range []string{"?access_token=" + token, "?ACCESS_TOKEN=" + token, "?a=b&access%5ftoken=" + token, "?access_token=&access_token=" + token} {
@@ -380,5 +381,47 @@ func TestTicketsComeFromTokenCenter(t *testing.T) {
 	wantRefusal(t, p.get("/cgi-bin/ticket/getticket?type=other"), http.StatusBadRequest, -400, "type")
 	if wechat.served() != 0 {
 		t.Error("WeChat was asked for a ticket")
+	}
+}
+
+func TestUsersCodesAreGivenByTokenCenter(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t)
+	batch := "&secret=" + batchKey
+	for uri, want := range map[string]string{
+		"/sns/oauth2/access_token?appid=" + appID + batch + "&code=c&grant_type=authorization_code": `{"access_token":"user-c","openid":"CODE_KIND_WEB of ` + appID + `"}`,
+		"/sns/jscode2session?js_code=j&appid=" + otherApp + batch:                                   `{"access_token":"user-j","openid":"CODE_KIND_MINI_PROGRAM of ` + otherApp + `"}`,
+	} {
+		if a := g.get(uri); a.Status != http.StatusOK || a.Body != want {
+			t.Errorf("%s gave %d %s, want %s", uri, a.Status, a.Body, want)
+		}
+	}
+	header := bearer(batchKey)
+	header.Set("X-Wx-Appid", appID)
+	for name, tt := range map[string]struct {
+		got          answer
+		status, code int
+		words        string
+	}{
+		"a wrong secret":    {g.get("/sns/oauth2/access_token?appid=" + appID + "&secret=guess&code=c"), 401, -401, "caller key"},
+		"no secret":         {g.get("/sns/oauth2/access_token?appid=" + appID + "&code=c"), 401, -401, "caller key"},
+		"another's account": {g.get("/sns/oauth2/access_token?appid=" + otherApp + "&code=c&secret=" + crmKey), 403, -403, "may not call"},
+		"two accounts":      {g.do(http.MethodGet, "/sns/oauth2/access_token?code=c&appid="+otherApp, nil, header), 400, -400, "appid"},
+	} {
+		t.Run(name, func(t *testing.T) { wantRefusal(t, tt.got, tt.status, tt.code, tt.words) })
+	}
+	if seen := g.reached(); len(seen) != 0 {
+		t.Errorf("WeChat was asked for %v", seen)
+	}
+}
+
+func TestAUsersTokenIsProofEnoughWhereTheFileSaysSo(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t)
+	wantOK(t, g.get("/sns/userinfo?access_token=users&openid=o1"))
+	wantRefusal(t, g.get("/sns/auth?access_token=users&openid=o1"), http.StatusUnauthorized, -401, "does not know who calls")
+	wantRefusal(t, g.do(http.MethodGet, "/sns/userinfo?access_token=users", nil, bearer("guess")), http.StatusUnauthorized, -401, "none of those")
+	if seen := g.reached(); len(seen) != 1 {
+		t.Errorf("WeChat was asked for %v", seen)
 	}
 }

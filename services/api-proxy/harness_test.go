@@ -151,6 +151,10 @@ func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest) (*token
 	}}, nil
 }
 
+func (c *center) ExchangeCode(_ context.Context, r *tokenv1.ExchangeCodeRequest) (*tokenv1.ExchangeCodeResponse, error) {
+	return &tokenv1.ExchangeCodeResponse{Answer: fmt.Appendf(nil, `{"access_token":"user-%s","openid":"%s of %s"}`, r.GetCode(), r.GetKind(), r.GetAppId())}, nil
+}
+
 func (c *center) refreshed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -82,9 +82,13 @@ func (k *keepers) open(a secretAccount) server.Account {
 	default:
 		k.tickets(keep, keep(spec, k.wechat.Stable(a.AppID, a.secret), nil))
 	}
-	return server.Account{
+	shown := server.Account{
 		AppID: a.AppID, OriginalID: a.OriginalID, Kind: string(a.Kind), TokenAPI: spec.Source, Credentials: kept,
 	}
+	if spec.Source == kind.Classic().Source || spec.Source == kind.Stable().Source {
+		shown.Codes = k.wechat.Codes(a.AppID, a.secret)
+	}
+	return shown
 }
 
 // granted returns the keeper of the same grant that the former house has, or else the new one. It needs

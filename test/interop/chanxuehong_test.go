@@ -15,8 +15,10 @@ import (
 	"github.com/chanxuehong/wechat/mp/menu"
 	"github.com/chanxuehong/wechat/mp/message/custom"
 	"github.com/chanxuehong/wechat/mp/message/template"
+	mpoauth2 "github.com/chanxuehong/wechat/mp/oauth2"
 	"github.com/chanxuehong/wechat/mp/qrcode"
 	"github.com/chanxuehong/wechat/mp/user"
+	"github.com/chanxuehong/wechat/oauth2"
 
 	"github.com/wxstack/wxstack/client"
 	"github.com/wxstack/wxstack/simulator"
@@ -116,6 +118,22 @@ func chanxuehongSteps(h *house, account *core.Client, httpClient *http.Client, f
 			ticket, err := jssdk.NewDefaultTicketServer(account).Ticket()
 			if err == nil && ticket == "" {
 				err = errors.New("no ticket")
+			}
+			return err
+		}, false},
+		{"web login", func() error {
+			code, err := h.code(follower)
+			if err != nil {
+				return err
+			}
+			login := &oauth2.Client{Endpoint: mpoauth2.NewEndpoint(appID, callerKey), HttpClient: httpClient}
+			tokens, err := login.ExchangeToken(code)
+			if err != nil {
+				return err
+			}
+			who, err := mpoauth2.GetUserInfo(tokens.AccessToken, tokens.OpenId, "", httpClient)
+			if err == nil && who.OpenId != follower {
+				err = fmt.Errorf("user %q", who.OpenId)
 			}
 			return err
 		}, false},

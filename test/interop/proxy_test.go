@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
@@ -33,7 +34,7 @@ func startHouse(t *testing.T) *house {
 	key, callers := filepath.Join(dir, "key"), filepath.Join(dir, "callers.yaml")
 	for path, text := range map[string]string{
 		key:     callerKey,
-		callers: fmt.Sprintf("callers:\n  - {name: sdk, key_file: %s, accounts: %s, apis: [\"*\", /cgi-bin/clear_quota]}\n", key, appID),
+		callers: fmt.Sprintf("anonymous: [/sns/userinfo, /sns/auth]\ncallers:\n  - {name: sdk, key_file: %s, accounts: %s, apis: [\"*\", /cgi-bin/clear_quota]}\n", key, appID),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -71,6 +72,15 @@ func (h *house) greet(openID string) {
 // its own.
 func disturbances() map[string]string {
 	return map[string]string{"quiet": "", "somebody else refreshes the token": "tokens/rotate", "the token expires": "tokens/expire"}
+}
+
+// code makes a follower agree to a web page's wish (网页授权), and returns the code of the redirect.
+func (h *house) code(openID string) (string, error) {
+	var answer struct {
+		Code string `json:"code"`
+	}
+	err := json.Unmarshal([]byte(h.lever("oauth/code", fmt.Sprintf(`{"account":%q,"openid":%q,"scope":"snsapi_userinfo"}`, appID, openID))), &answer)
+	return answer.Code, err
 }
 
 // secrets are what must never leave the house: the AppSecret and every token of WeChat's so far.

@@ -116,6 +116,21 @@ func silenceperSteps(h *house, account *officialaccount.OfficialAccount, followe
 			}
 			return err
 		}, false},
+		{"web login", func() error {
+			code, err := h.code(follower)
+			if err != nil {
+				return err
+			}
+			tokens, err := account.GetOauth().GetUserAccessToken(code)
+			if err != nil {
+				return err
+			}
+			who, err := account.GetOauth().GetUserInfo(tokens.AccessToken, tokens.OpenID, "zh_CN")
+			if err == nil && who.OpenID != follower {
+				err = fmt.Errorf("user %q", who.OpenID)
+			}
+			return err
+		}, false},
 		{"lists", func() error {
 			_, err := account.GetUser().ListUserOpenIDs()
 			if err == nil {

@@ -89,6 +89,59 @@ func (TokenKind) EnumDescriptor() ([]byte, []int) {
 	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{0}
 }
 
+// CodeKind says where a user's code comes from.
+type CodeKind int32
+
+const (
+	// Taken as CODE_KIND_WEB.
+	CodeKind_CODE_KIND_UNSPECIFIED CodeKind = 0
+	// The redirect of a web page: /sns/oauth2/access_token.
+	CodeKind_CODE_KIND_WEB CodeKind = 1
+	// wx.login of a mini program: /sns/jscode2session.
+	CodeKind_CODE_KIND_MINI_PROGRAM CodeKind = 2
+)
+
+// Enum value maps for CodeKind.
+var (
+	CodeKind_name = map[int32]string{
+		0: "CODE_KIND_UNSPECIFIED",
+		1: "CODE_KIND_WEB",
+		2: "CODE_KIND_MINI_PROGRAM",
+	}
+	CodeKind_value = map[string]int32{
+		"CODE_KIND_UNSPECIFIED":  0,
+		"CODE_KIND_WEB":          1,
+		"CODE_KIND_MINI_PROGRAM": 2,
+	}
+)
+
+func (x CodeKind) Enum() *CodeKind {
+	p := new(CodeKind)
+	*p = x
+	return p
+}
+
+func (x CodeKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CodeKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_wxstack_token_v1_token_proto_enumTypes[1].Descriptor()
+}
+
+func (CodeKind) Type() protoreflect.EnumType {
+	return &file_wxstack_token_v1_token_proto_enumTypes[1]
+}
+
+func (x CodeKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CodeKind.Descriptor instead.
+func (CodeKind) EnumDescriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{1}
+}
+
 // Severity says whether somebody has to do something.
 type Finding_Severity int32
 
@@ -128,11 +181,11 @@ func (x Finding_Severity) String() string {
 }
 
 func (Finding_Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_wxstack_token_v1_token_proto_enumTypes[1].Descriptor()
+	return file_wxstack_token_v1_token_proto_enumTypes[2].Descriptor()
 }
 
 func (Finding_Severity) Type() protoreflect.EnumType {
-	return &file_wxstack_token_v1_token_proto_enumTypes[1]
+	return &file_wxstack_token_v1_token_proto_enumTypes[2]
 }
 
 func (x Finding_Severity) Number() protoreflect.EnumNumber {
@@ -141,7 +194,7 @@ func (x Finding_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Finding_Severity.Descriptor instead.
 func (Finding_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{15, 0}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type Token struct {
@@ -693,6 +746,113 @@ func (x *SignJSSDKResponse) GetSignature() string {
 	return ""
 }
 
+type ExchangeCodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// May be empty when exactly one account is configured.
+	AppId string   `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	Kind  CodeKind `protobuf:"varint,2,opt,name=kind,proto3,enum=wxstack.token.v1.CodeKind" json:"kind,omitempty"`
+	// Good once and for five minutes.
+	Code          string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeCodeRequest) Reset() {
+	*x = ExchangeCodeRequest{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeCodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeCodeRequest) ProtoMessage() {}
+
+func (x *ExchangeCodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeCodeRequest.ProtoReflect.Descriptor instead.
+func (*ExchangeCodeRequest) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExchangeCodeRequest) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *ExchangeCodeRequest) GetKind() CodeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CodeKind_CODE_KIND_UNSPECIFIED
+}
+
+func (x *ExchangeCodeRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+type ExchangeCodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// WeChat's answer, JSON: the user's own tokens or session, or errcode. Those tokens are good for /sns/* only.
+	Answer        []byte `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeCodeResponse) Reset() {
+	*x = ExchangeCodeResponse{}
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeCodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeCodeResponse) ProtoMessage() {}
+
+func (x *ExchangeCodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeCodeResponse.ProtoReflect.Descriptor instead.
+func (*ExchangeCodeResponse) Descriptor() ([]byte, []int) {
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExchangeCodeResponse) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
 type ListAccountsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -701,7 +861,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +873,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[9]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +886,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{9}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{11}
 }
 
 type ListAccountsResponse struct {
@@ -738,7 +898,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +910,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[10]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +923,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{10}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -788,7 +948,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +960,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[11]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +973,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{11}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Account) GetAppId() string {
@@ -866,7 +1026,7 @@ type TokenStatus struct {
 
 func (x *TokenStatus) Reset() {
 	*x = TokenStatus{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +1038,7 @@ func (x *TokenStatus) String() string {
 func (*TokenStatus) ProtoMessage() {}
 
 func (x *TokenStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[12]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +1051,7 @@ func (x *TokenStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenStatus.ProtoReflect.Descriptor instead.
 func (*TokenStatus) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{12}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TokenStatus) GetKind() TokenKind {
@@ -932,7 +1092,7 @@ type DiagnoseRequest struct {
 
 func (x *DiagnoseRequest) Reset() {
 	*x = DiagnoseRequest{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1104,7 @@ func (x *DiagnoseRequest) String() string {
 func (*DiagnoseRequest) ProtoMessage() {}
 
 func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[13]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1117,7 @@ func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{13}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DiagnoseRequest) GetAppIds() []string {
@@ -976,7 +1136,7 @@ type DiagnoseResponse struct {
 
 func (x *DiagnoseResponse) Reset() {
 	*x = DiagnoseResponse{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1148,7 @@ func (x *DiagnoseResponse) String() string {
 func (*DiagnoseResponse) ProtoMessage() {}
 
 func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[14]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1161,7 @@ func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
 func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{14}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DiagnoseResponse) GetFindings() []*Finding {
@@ -1029,7 +1189,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1201,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_wxstack_token_v1_token_proto_msgTypes[15]
+	mi := &file_wxstack_token_v1_token_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1214,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{15}
+	return file_wxstack_token_v1_token_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Finding) GetAppId() string {
@@ -1134,7 +1294,13 @@ const file_wxstack_token_v1_token_proto_rawDesc = "" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp\x12\x1b\n" +
 	"\tnonce_str\x18\x03 \x01(\tR\bnonceStr\x12\x1c\n" +
-	"\tsignature\x18\x04 \x01(\tR\tsignature\"\x15\n" +
+	"\tsignature\x18\x04 \x01(\tR\tsignature\"u\n" +
+	"\x13ExchangeCodeRequest\x12\x15\n" +
+	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12.\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1a.wxstack.token.v1.CodeKindR\x04kind\x12\x17\n" +
+	"\x04code\x18\x03 \x01(\tB\x03\x80\x01\x01R\x04code\"3\n" +
+	"\x14ExchangeCodeResponse\x12\x1b\n" +
+	"\x06answer\x18\x01 \x01(\fB\x03\x80\x01\x01R\x06answer\"\x15\n" +
 	"\x13ListAccountsRequest\"M\n" +
 	"\x14ListAccountsResponse\x125\n" +
 	"\baccounts\x18\x01 \x03(\v2\x19.wxstack.token.v1.AccountR\baccounts\"\xa9\x01\n" +
@@ -1174,13 +1340,18 @@ const file_wxstack_token_v1_token_proto_rawDesc = "" +
 	"\x17TOKEN_KIND_JSAPI_TICKET\x10\x02\x12\x1d\n" +
 	"\x19TOKEN_KIND_WX_CARD_TICKET\x10\x03\x12 \n" +
 	"\x1cTOKEN_KIND_WORK_ACCESS_TOKEN\x10\x04\x12%\n" +
-	"!TOKEN_KIND_COMPONENT_ACCESS_TOKEN\x10\x052\xa3\x04\n" +
+	"!TOKEN_KIND_COMPONENT_ACCESS_TOKEN\x10\x05*T\n" +
+	"\bCodeKind\x12\x19\n" +
+	"\x15CODE_KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rCODE_KIND_WEB\x10\x01\x12\x1a\n" +
+	"\x16CODE_KIND_MINI_PROGRAM\x10\x022\x82\x05\n" +
 	"\fTokenService\x12Q\n" +
 	"\bGetToken\x12!.wxstack.token.v1.GetTokenRequest\x1a\".wxstack.token.v1.GetTokenResponse\x12Y\n" +
 	"\n" +
 	"WatchToken\x12#.wxstack.token.v1.WatchTokenRequest\x1a$.wxstack.token.v1.WatchTokenResponse0\x01\x12]\n" +
 	"\fRefreshToken\x12%.wxstack.token.v1.RefreshTokenRequest\x1a&.wxstack.token.v1.RefreshTokenResponse\x12T\n" +
 	"\tSignJSSDK\x12\".wxstack.token.v1.SignJSSDKRequest\x1a#.wxstack.token.v1.SignJSSDKResponse\x12]\n" +
+	"\fExchangeCode\x12%.wxstack.token.v1.ExchangeCodeRequest\x1a&.wxstack.token.v1.ExchangeCodeResponse\x12]\n" +
 	"\fListAccounts\x12%.wxstack.token.v1.ListAccountsRequest\x1a&.wxstack.token.v1.ListAccountsResponse\x12Q\n" +
 	"\bDiagnose\x12!.wxstack.token.v1.DiagnoseRequest\x1a\".wxstack.token.v1.DiagnoseResponseB;Z9github.com/wxstack/wxstack/proto/wxstack/token/v1;tokenv1b\x06proto3"
 
@@ -1196,63 +1367,69 @@ func file_wxstack_token_v1_token_proto_rawDescGZIP() []byte {
 	return file_wxstack_token_v1_token_proto_rawDescData
 }
 
-var file_wxstack_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_wxstack_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_wxstack_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_wxstack_token_v1_token_proto_goTypes = []any{
 	(TokenKind)(0),                // 0: wxstack.token.v1.TokenKind
-	(Finding_Severity)(0),         // 1: wxstack.token.v1.Finding.Severity
-	(*Token)(nil),                 // 2: wxstack.token.v1.Token
-	(*GetTokenRequest)(nil),       // 3: wxstack.token.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),      // 4: wxstack.token.v1.GetTokenResponse
-	(*WatchTokenRequest)(nil),     // 5: wxstack.token.v1.WatchTokenRequest
-	(*WatchTokenResponse)(nil),    // 6: wxstack.token.v1.WatchTokenResponse
-	(*RefreshTokenRequest)(nil),   // 7: wxstack.token.v1.RefreshTokenRequest
-	(*RefreshTokenResponse)(nil),  // 8: wxstack.token.v1.RefreshTokenResponse
-	(*SignJSSDKRequest)(nil),      // 9: wxstack.token.v1.SignJSSDKRequest
-	(*SignJSSDKResponse)(nil),     // 10: wxstack.token.v1.SignJSSDKResponse
-	(*ListAccountsRequest)(nil),   // 11: wxstack.token.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 12: wxstack.token.v1.ListAccountsResponse
-	(*Account)(nil),               // 13: wxstack.token.v1.Account
-	(*TokenStatus)(nil),           // 14: wxstack.token.v1.TokenStatus
-	(*DiagnoseRequest)(nil),       // 15: wxstack.token.v1.DiagnoseRequest
-	(*DiagnoseResponse)(nil),      // 16: wxstack.token.v1.DiagnoseResponse
-	(*Finding)(nil),               // 17: wxstack.token.v1.Finding
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(CodeKind)(0),                 // 1: wxstack.token.v1.CodeKind
+	(Finding_Severity)(0),         // 2: wxstack.token.v1.Finding.Severity
+	(*Token)(nil),                 // 3: wxstack.token.v1.Token
+	(*GetTokenRequest)(nil),       // 4: wxstack.token.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),      // 5: wxstack.token.v1.GetTokenResponse
+	(*WatchTokenRequest)(nil),     // 6: wxstack.token.v1.WatchTokenRequest
+	(*WatchTokenResponse)(nil),    // 7: wxstack.token.v1.WatchTokenResponse
+	(*RefreshTokenRequest)(nil),   // 8: wxstack.token.v1.RefreshTokenRequest
+	(*RefreshTokenResponse)(nil),  // 9: wxstack.token.v1.RefreshTokenResponse
+	(*SignJSSDKRequest)(nil),      // 10: wxstack.token.v1.SignJSSDKRequest
+	(*SignJSSDKResponse)(nil),     // 11: wxstack.token.v1.SignJSSDKResponse
+	(*ExchangeCodeRequest)(nil),   // 12: wxstack.token.v1.ExchangeCodeRequest
+	(*ExchangeCodeResponse)(nil),  // 13: wxstack.token.v1.ExchangeCodeResponse
+	(*ListAccountsRequest)(nil),   // 14: wxstack.token.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),  // 15: wxstack.token.v1.ListAccountsResponse
+	(*Account)(nil),               // 16: wxstack.token.v1.Account
+	(*TokenStatus)(nil),           // 17: wxstack.token.v1.TokenStatus
+	(*DiagnoseRequest)(nil),       // 18: wxstack.token.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),      // 19: wxstack.token.v1.DiagnoseResponse
+	(*Finding)(nil),               // 20: wxstack.token.v1.Finding
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_wxstack_token_v1_token_proto_depIdxs = []int32{
 	0,  // 0: wxstack.token.v1.Token.kind:type_name -> wxstack.token.v1.TokenKind
-	18, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	19, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
+	21, // 1: wxstack.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	22, // 2: wxstack.token.v1.Token.expires_in:type_name -> google.protobuf.Duration
 	0,  // 3: wxstack.token.v1.GetTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	2,  // 4: wxstack.token.v1.GetTokenResponse.token:type_name -> wxstack.token.v1.Token
+	3,  // 4: wxstack.token.v1.GetTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 5: wxstack.token.v1.WatchTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	2,  // 6: wxstack.token.v1.WatchTokenResponse.token:type_name -> wxstack.token.v1.Token
+	3,  // 6: wxstack.token.v1.WatchTokenResponse.token:type_name -> wxstack.token.v1.Token
 	0,  // 7: wxstack.token.v1.RefreshTokenRequest.kind:type_name -> wxstack.token.v1.TokenKind
-	2,  // 8: wxstack.token.v1.RefreshTokenResponse.token:type_name -> wxstack.token.v1.Token
-	13, // 9: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
-	14, // 10: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
-	0,  // 11: wxstack.token.v1.TokenStatus.kind:type_name -> wxstack.token.v1.TokenKind
-	18, // 12: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
-	17, // 13: wxstack.token.v1.DiagnoseResponse.findings:type_name -> wxstack.token.v1.Finding
-	1,  // 14: wxstack.token.v1.Finding.severity:type_name -> wxstack.token.v1.Finding.Severity
-	3,  // 15: wxstack.token.v1.TokenService.GetToken:input_type -> wxstack.token.v1.GetTokenRequest
-	5,  // 16: wxstack.token.v1.TokenService.WatchToken:input_type -> wxstack.token.v1.WatchTokenRequest
-	7,  // 17: wxstack.token.v1.TokenService.RefreshToken:input_type -> wxstack.token.v1.RefreshTokenRequest
-	9,  // 18: wxstack.token.v1.TokenService.SignJSSDK:input_type -> wxstack.token.v1.SignJSSDKRequest
-	11, // 19: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
-	15, // 20: wxstack.token.v1.TokenService.Diagnose:input_type -> wxstack.token.v1.DiagnoseRequest
-	4,  // 21: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
-	6,  // 22: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
-	8,  // 23: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
-	10, // 24: wxstack.token.v1.TokenService.SignJSSDK:output_type -> wxstack.token.v1.SignJSSDKResponse
-	12, // 25: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
-	16, // 26: wxstack.token.v1.TokenService.Diagnose:output_type -> wxstack.token.v1.DiagnoseResponse
-	21, // [21:27] is the sub-list for method output_type
-	15, // [15:21] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	3,  // 8: wxstack.token.v1.RefreshTokenResponse.token:type_name -> wxstack.token.v1.Token
+	1,  // 9: wxstack.token.v1.ExchangeCodeRequest.kind:type_name -> wxstack.token.v1.CodeKind
+	16, // 10: wxstack.token.v1.ListAccountsResponse.accounts:type_name -> wxstack.token.v1.Account
+	17, // 11: wxstack.token.v1.Account.tokens:type_name -> wxstack.token.v1.TokenStatus
+	0,  // 12: wxstack.token.v1.TokenStatus.kind:type_name -> wxstack.token.v1.TokenKind
+	21, // 13: wxstack.token.v1.TokenStatus.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 14: wxstack.token.v1.DiagnoseResponse.findings:type_name -> wxstack.token.v1.Finding
+	2,  // 15: wxstack.token.v1.Finding.severity:type_name -> wxstack.token.v1.Finding.Severity
+	4,  // 16: wxstack.token.v1.TokenService.GetToken:input_type -> wxstack.token.v1.GetTokenRequest
+	6,  // 17: wxstack.token.v1.TokenService.WatchToken:input_type -> wxstack.token.v1.WatchTokenRequest
+	8,  // 18: wxstack.token.v1.TokenService.RefreshToken:input_type -> wxstack.token.v1.RefreshTokenRequest
+	10, // 19: wxstack.token.v1.TokenService.SignJSSDK:input_type -> wxstack.token.v1.SignJSSDKRequest
+	12, // 20: wxstack.token.v1.TokenService.ExchangeCode:input_type -> wxstack.token.v1.ExchangeCodeRequest
+	14, // 21: wxstack.token.v1.TokenService.ListAccounts:input_type -> wxstack.token.v1.ListAccountsRequest
+	18, // 22: wxstack.token.v1.TokenService.Diagnose:input_type -> wxstack.token.v1.DiagnoseRequest
+	5,  // 23: wxstack.token.v1.TokenService.GetToken:output_type -> wxstack.token.v1.GetTokenResponse
+	7,  // 24: wxstack.token.v1.TokenService.WatchToken:output_type -> wxstack.token.v1.WatchTokenResponse
+	9,  // 25: wxstack.token.v1.TokenService.RefreshToken:output_type -> wxstack.token.v1.RefreshTokenResponse
+	11, // 26: wxstack.token.v1.TokenService.SignJSSDK:output_type -> wxstack.token.v1.SignJSSDKResponse
+	13, // 27: wxstack.token.v1.TokenService.ExchangeCode:output_type -> wxstack.token.v1.ExchangeCodeResponse
+	15, // 28: wxstack.token.v1.TokenService.ListAccounts:output_type -> wxstack.token.v1.ListAccountsResponse
+	19, // 29: wxstack.token.v1.TokenService.Diagnose:output_type -> wxstack.token.v1.DiagnoseResponse
+	23, // [23:30] is the sub-list for method output_type
+	16, // [16:23] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_wxstack_token_v1_token_proto_init() }
@@ -1269,8 +1446,8 @@ func file_wxstack_token_v1_token_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wxstack_token_v1_token_proto_rawDesc), len(file_wxstack_token_v1_token_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   16,
+			NumEnums:      3,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

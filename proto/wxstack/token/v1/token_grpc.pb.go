@@ -25,6 +25,7 @@ const (
 	TokenService_WatchToken_FullMethodName   = "/wxstack.token.v1.TokenService/WatchToken"
 	TokenService_RefreshToken_FullMethodName = "/wxstack.token.v1.TokenService/RefreshToken"
 	TokenService_SignJSSDK_FullMethodName    = "/wxstack.token.v1.TokenService/SignJSSDK"
+	TokenService_ExchangeCode_FullMethodName = "/wxstack.token.v1.TokenService/ExchangeCode"
 	TokenService_ListAccounts_FullMethodName = "/wxstack.token.v1.TokenService/ListAccounts"
 	TokenService_Diagnose_FullMethodName     = "/wxstack.token.v1.TokenService/Diagnose"
 )
@@ -46,6 +47,9 @@ type TokenServiceClient interface {
 	RefreshToken(ctx context.Context, in *RefreshTokenRequest, opts ...grpc.CallOption) (*RefreshTokenResponse, error)
 	// SignJSSDK signs a web page (网页) for the JS-SDK: the answer is what the page passes to wx.config.
 	SignJSSDK(ctx context.Context, in *SignJSSDKRequest, opts ...grpc.CallOption) (*SignJSSDKResponse, error)
+	// ExchangeCode gives a code that a user has brought, from a web page (网页授权) or a mini program (小程序登录), for
+	// what WeChat has for it. That takes the AppSecret, which never leaves token-center.
+	ExchangeCode(ctx context.Context, in *ExchangeCodeRequest, opts ...grpc.CallOption) (*ExchangeCodeResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
@@ -110,6 +114,16 @@ func (c *tokenServiceClient) SignJSSDK(ctx context.Context, in *SignJSSDKRequest
 	return out, nil
 }
 
+func (c *tokenServiceClient) ExchangeCode(ctx context.Context, in *ExchangeCodeRequest, opts ...grpc.CallOption) (*ExchangeCodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExchangeCodeResponse)
+	err := c.cc.Invoke(ctx, TokenService_ExchangeCode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAccountsResponse)
@@ -147,6 +161,9 @@ type TokenServiceServer interface {
 	RefreshToken(context.Context, *RefreshTokenRequest) (*RefreshTokenResponse, error)
 	// SignJSSDK signs a web page (网页) for the JS-SDK: the answer is what the page passes to wx.config.
 	SignJSSDK(context.Context, *SignJSSDKRequest) (*SignJSSDKResponse, error)
+	// ExchangeCode gives a code that a user has brought, from a web page (网页授权) or a mini program (小程序登录), for
+	// what WeChat has for it. That takes the AppSecret, which never leaves token-center.
+	ExchangeCode(context.Context, *ExchangeCodeRequest) (*ExchangeCodeResponse, error)
 	// ListAccounts tells which accounts exist and how their tokens are. It shows no token.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// Diagnose checks the accounts and what token-center leans on, and says what is wrong and where to mend
@@ -173,6 +190,9 @@ func (UnimplementedTokenServiceServer) RefreshToken(context.Context, *RefreshTok
 }
 func (UnimplementedTokenServiceServer) SignJSSDK(context.Context, *SignJSSDKRequest) (*SignJSSDKResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SignJSSDK not implemented")
+}
+func (UnimplementedTokenServiceServer) ExchangeCode(context.Context, *ExchangeCodeRequest) (*ExchangeCodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExchangeCode not implemented")
 }
 func (UnimplementedTokenServiceServer) ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
@@ -266,6 +286,24 @@ func _TokenService_SignJSSDK_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_ExchangeCode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExchangeCodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).ExchangeCode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_ExchangeCode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).ExchangeCode(ctx, req.(*ExchangeCodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ListAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAccountsRequest)
 	if err := dec(in); err != nil {
@@ -320,6 +358,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SignJSSDK",
 			Handler:    _TokenService_SignJSSDK_Handler,
+		},
+		{
+			MethodName: "ExchangeCode",
+			Handler:    _TokenService_ExchangeCode_Handler,
 		},
 		{
 			MethodName: "ListAccounts",

@@ -121,22 +121,35 @@ type allowance struct {
 
 // shared are the rules that concern all callers together.
 type shared struct {
-	limits  []bound
-	reserve limit.Permille
-	without limit.Fallback
+	limits    []bound
+	anonymous []endpoint.Pattern
+	reserve   limit.Permille
+	without   limit.Fallback
 }
 
 // Directory finds callers. It never changes. A nil Directory, that of a deployment without a callers file,
 // lets everybody do everything.
-type Directory callers.Directory[Caller]
+type Directory struct {
+	listed    *callers.Directory[Caller]
+	anonymous Caller
+}
 
-func (d *Directory) listed() *callers.Directory[Caller] { return (*callers.Directory[Caller])(d) }
+// nameless is the name of who brings a user's token, where the callers file lets it.
+const nameless = "anonymous"
+
+// Anonymous returns who calls without a proof.
+func (d *Directory) Anonymous() Caller {
+	if d == nil {
+		return nobodyAsked(anybody)
+	}
+	return d.anonymous
+}
 
 // Identify returns who a call comes from, as callers.Directory does.
 func (d *Directory) Identify(from rpc.Caller) (Caller, error) {
 	switch {
 	case d != nil:
-		return d.listed().Identify(from)
+		return d.listed.Identify(from)
 	case len(from.Names) > 0:
 		return nobodyAsked(from.Names[0]), nil
 	}
@@ -153,7 +166,7 @@ func (d *Directory) Issue(t virtual.Token) (string, bool) {
 	if d == nil {
 		return virtual.Join(t.Text(), nil), true // it proves nothing, where nobody has to prove anything.
 	}
-	signature, ok := d.listed().Sign(t.Caller, t.Text())
+	signature, ok := d.listed.Sign(t.Caller, t.Text())
 	return virtual.Join(t.Text(), signature), ok
 }
 
@@ -162,7 +175,7 @@ func (d *Directory) Verify(t virtual.Token, text virtual.Text, signature []byte)
 	if d == nil {
 		return nobodyAsked(anybody), true
 	}
-	return d.listed().Verify(t.Caller, text, signature)
+	return d.listed.Verify(t.Caller, text, signature)
 }
 
 type contextKey struct{}

@@ -182,6 +182,9 @@ func TestWhatIsWrongIsNamedWithItsLineAndRemedy(t *testing.T) {
 		one + "without_redis: maybe":                                                                           `:6: without_redis: "maybe" is none of local, open, closed`,
 		one + "reserve: much":                                                                                  `reserve: "much" is no share`,
 		one + "    kinds: [x]":                                                                                 `unknown field "kinds"`,
+		"anonymous: [/cgi-bin/menu/get]\n" + one:                                                               `:1: anonymous[0]: "/cgi-bin/menu/get" is not below /sns/`,
+		"anonymous: \"*\"\n" + one:                                                                             `anonymous[0]: "*" is not below /sns/`,
+		strings.Replace(one, "crm", "anonymous", 1):                                                            `callers[0].name: "anonymous" is the name of those`,
 		"limits: [{class: x, rate: 1/s}]\n" + one:                                                              `:1: limits[0].class: "x" is none of`,
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "WX_CALLERS_FILE: ") {

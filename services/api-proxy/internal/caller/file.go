@@ -26,6 +26,8 @@ type file struct {
 	WithoutRedis string `yaml:"without_redis"`
 	// Reserve is the part of daily limits and of the limits below that batch callers leave to the others.
 	Reserve string `yaml:"reserve"`
+	// Anonymous are patterns of what everybody may call who brings a user's token: /sns/userinfo and its like.
+	Anonymous callers.Names `yaml:"anonymous"`
 	// Limits are for all callers of an account together.
 	Limits  []limitEntry  `yaml:"limits"`
 	Callers []callerEntry `yaml:"callers"`
@@ -91,7 +93,10 @@ func load(files *config.Files, path string, table *endpoint.Table) (*Directory, 
 		in.Take(at, e.Proof, r.caller(at, e, rules))
 	}
 	d, err := in.Directory()
-	return (*Directory)(d), err
+	if err != nil {
+		return nil, err
+	}
+	return &Directory{listed: d, anonymous: Caller{Name: nameless, Listed: true, apis: rules.anonymous, sharedRules: rules}}, nil
 }
 
 // reader reads entries and tells the file's Reader what is wrong with them.
@@ -101,7 +106,7 @@ type reader struct {
 }
 
 func (r reader) shared(f file) *shared {
-	rules := &shared{limits: r.limits("limits", f.Limits), reserve: defaultReserve}
+	rules := &shared{limits: r.limits("limits", f.Limits), anonymous: r.anonymous(f.Anonymous), reserve: defaultReserve}
 	var err error
 	if rules.without, err = limit.ParseFallback(f.WithoutRedis); err != nil {
 		r.in.Faultf("without_redis", "%v", err)
@@ -112,6 +117,17 @@ func (r reader) shared(f file) *shared {
 		}
 	}
 	return rules
+}
+
+// anonymous takes patterns of paths that bring a token of a user's, and no others: that token is the proof.
+func (r reader) anonymous(texts []string) []endpoint.Pattern {
+	patterns := r.patterns("anonymous", texts)
+	for i, text := range texts {
+		if _, path, _ := strings.Cut(text, "/"); !strings.HasPrefix(path, "sns/") {
+			r.in.Faultf(fmt.Sprintf("anonymous[%d]", i), "%q is not below /sns/, where calls bring the token of a user; everything else takes a caller", text)
+		}
+	}
+	return patterns
 }
 
 func (r reader) caller(at string, e callerEntry, rules *shared) Caller {
@@ -125,6 +141,9 @@ func (r reader) caller(at string, e callerEntry, rules *shared) Caller {
 	}
 	if len(e.APIs) == 0 {
 		r.in.Faultf(at+".apis", "not set; write a list such as [POST /cgi-bin/message/*, /cgi-bin/user/info], or %q for everything that the endpoint table lists", callers.Everything)
+	}
+	if e.Name == nameless {
+		r.in.Faultf(at+".name", "%q is the name of those who bring no proof; choose another", nameless)
 	}
 	switch e.Priority {
 	case "", "interactive":

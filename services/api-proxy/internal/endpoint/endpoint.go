@@ -29,6 +29,8 @@ const (
 	Virtual TokenUse = "virtual"
 	// Ticket paths give a ticket, which token-center has already; fetching another wastes a small quota.
 	Ticket TokenUse = "ticket"
+	// Secret paths take the AppSecret, which token-center has: it makes the call.
+	Secret TokenUse = "secret"
 	// Refused paths obtain or spend what token-center alone may.
 	Refused TokenUse = "refused"
 )
@@ -181,8 +183,8 @@ func (e Endpoint) check() error {
 		return fmt.Errorf("endpoint %s: * may stand only at the end, after a slash", e.Path)
 	case len(e.Methods) == 0:
 		return fmt.Errorf("endpoint %s: methods is empty; write [GET], [POST] or both", e.Path)
-	case !slices.Contains([]TokenUse{Account, None, Virtual, Ticket, Refused}, e.Token):
-		return fmt.Errorf("endpoint %s: token %q is none of account, none, virtual, ticket, refused", e.Path, e.Token)
+	case !slices.Contains([]TokenUse{Account, None, Virtual, Ticket, Secret, Refused}, e.Token):
+		return fmt.Errorf("endpoint %s: token %q is none of account, none, virtual, ticket, secret, refused", e.Path, e.Token)
 	case !slices.Contains([]BodyKind{JSON, Multipart, Binary}, e.Body):
 		return fmt.Errorf("endpoint %s: body %q is none of json, multipart, binary", e.Path, e.Body)
 	}

@@ -48,6 +48,12 @@ type TicketSource interface {
 	Ticket(ctx context.Context, appID, kind string) (credential.Token, error)
 }
 
+// CodeSource gives users' codes for WeChat's answer, with the AppSecret that token-center has.
+type CodeSource interface {
+	Web(ctx context.Context, appID, code string) ([]byte, error)
+	MiniProgram(ctx context.Context, appID, code string) ([]byte, error)
+}
+
 // Call is what a caller wants from WeChat.
 type Call struct {
 	Caller caller.Caller
@@ -81,6 +87,7 @@ type Forwarder struct {
 	table    *endpoint.Table
 	tokens   TokenSource
 	tickets  TicketSource
+	codes    CodeSource
 	limiter  Limiter
 	upstream Upstream
 	metrics  *Metrics
@@ -92,6 +99,7 @@ type Parts struct {
 	Table    *endpoint.Table
 	Tokens   TokenSource
 	Tickets  TicketSource
+	Codes    CodeSource
 	Limiter  Limiter
 	Upstream Upstream
 }
@@ -99,7 +107,7 @@ type Parts struct {
 // New makes a Forwarder.
 func New(p Parts, metrics *Metrics, log *slog.Logger) *Forwarder {
 	return &Forwarder{
-		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, limiter: p.Limiter, upstream: p.Upstream,
+		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, codes: p.Codes, limiter: p.Limiter, upstream: p.Upstream,
 		metrics: metrics, log: log,
 	}
 }
@@ -135,6 +143,10 @@ func (f *Forwarder) Admit(ctx context.Context, c Call) (Call, error) {
 	case endpoint.None:
 		c.AppID = unaccounted
 		return c, nil
+	case endpoint.Secret:
+		if err := c.takeAppID(); err != nil {
+			return c, err
+		}
 	case endpoint.Account, endpoint.Ticket:
 	}
 	return f.account(ctx, c)
@@ -201,8 +213,12 @@ func (f *Forwarder) do(ctx context.Context, c Call) (*Answer, error) {
 	if err := f.limiter.Take(ctx, ask, without); err != nil {
 		return nil, refusal(c.Caller, err)
 	}
-	if c.Endpoint.Token == endpoint.None {
+	switch c.Endpoint.Token {
+	case endpoint.None:
 		return f.persist(ctx, c, c.Target.String())
+	case endpoint.Secret:
+		return f.code(ctx, c)
+	case endpoint.Account, endpoint.Ticket, endpoint.Virtual, endpoint.Refused:
 	}
 	return f.withToken(ctx, c)
 }

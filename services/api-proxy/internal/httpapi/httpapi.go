@@ -92,10 +92,11 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer,
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "%v", err)
 	}
-	if e := h.calls.Endpoint(r.Method, t); e.Token == endpoint.Virtual {
+	e := h.calls.Endpoint(r.Method, t)
+	if e.Token == endpoint.Virtual {
 		return h.issuer.issue(r, t, e)
 	}
-	who, account, err := h.identify(r, t)
+	who, account, err := h.identify(r, t, e)
 	if err != nil {
 		return nil, err
 	}

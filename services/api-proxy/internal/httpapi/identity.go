@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/wxstack/wxstack/wechat/errcode"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/virtual"
 )
@@ -37,14 +39,31 @@ func bearer(r *http.Request) config.Secret {
 	return config.NewSecret(strings.TrimSpace(key))
 }
 
+// keyOf returns the caller key of a request. Calls that take the AppSecret have it in its place.
+func keyOf(r *http.Request, t target.Target, e endpoint.Endpoint) config.Secret {
+	if key := bearer(r); key != (config.Secret{}) || e.Token != endpoint.Secret {
+		return key
+	}
+	query, err := url.ParseQuery(t.Query)
+	if err != nil {
+		return config.Secret{}
+	}
+	return config.NewSecret(query.Get("secret"))
+}
+
 // identify returns who calls and the account that is meant, which is empty if the call does not say. A key counts
 // more than a token, so that a wrong one is never overlooked.
-func (h *Handler) identify(r *http.Request, t target.Target) (caller.Caller, string, error) {
+func (h *Handler) identify(r *http.Request, t target.Target, e endpoint.Endpoint) (caller.Caller, string, error) {
 	callers, account := h.callers.Current(), r.Header.Get(AppIDHeader)
 	token, text, signature, err := virtual.Split(t.Token())
-	key := bearer(r)
+	key := keyOf(r, t, e)
+	if anonymous := callers.Anonymous(); key == (config.Secret{}) && err != nil && e.Token == endpoint.None && anonymous.MayCall(e, r.Method, t.Path) {
+		return anonymous, account, nil
+	}
 	if errors.Is(err, virtual.ErrForeign) || key != (config.Secret{}) {
-		return identifyByKey(callers, key, t.Token() != "", account)
+		// An SDK that still has a token of WeChat's in its cache gets on by itself.
+		stale := t.Token() != "" && e.Token != endpoint.None
+		return identifyByKey(callers, key, stale, account)
 	}
 	who, ok := callers.Verify(token, text, signature)
 	switch {
@@ -59,10 +78,9 @@ func (h *Handler) identify(r *http.Request, t target.Target) (caller.Caller, str
 }
 
 // identifyByKey returns who calls with a key, or with nothing that is known here.
-func identifyByKey(callers *caller.Directory, key config.Secret, foreignToken bool, account string) (caller.Caller, string, error) {
+func identifyByKey(callers *caller.Directory, key config.Secret, stale bool, account string) (caller.Caller, string, error) {
 	who, err := callers.Identify(rpc.Caller{Key: key})
-	if err != nil && foreignToken && key == (config.Secret{}) {
-		// An SDK that still has a token of WeChat's in its cache gets on by itself.
+	if err != nil && stale && key == (config.Secret{}) {
 		err = &verdict{errcode.InvalidCredential, "invalid credential, access_token is not one of this proxy's; fetch one from /cgi-bin/token with the caller key as secret"}
 	}
 	return who, account, err

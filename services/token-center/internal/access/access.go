@@ -105,6 +105,15 @@ func (s *Server) SignJSSDK(ctx context.Context, req *tokenv1.SignJSSDKRequest) (
 	return s.next.SignJSSDK(ctx, req)
 }
 
+// ExchangeCode implements TokenService.
+func (s *Server) ExchangeCode(ctx context.Context, req *tokenv1.ExchangeCodeRequest) (*tokenv1.ExchangeCodeResponse, error) {
+	who := caller.FromContext(ctx)
+	if err := s.check(ctx, who, &req.AppId, caller.OAuth, who.MayExchange); err != nil {
+		return nil, err
+	}
+	return s.next.ExchangeCode(ctx, req)
+}
+
 // ListAccounts implements TokenService.
 func (s *Server) ListAccounts(ctx context.Context, req *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
 	resp, err := s.next.ListAccounts(ctx, req)

@@ -49,6 +49,12 @@ func (c Caller) Accounts() (appIDs []string, all bool) {
 	return slices.Compact(slices.Sorted(slices.Values(c.accounts))), c.accounts.All()
 }
 
+// MayExchange reports whether the caller may give the codes of the account's users for their tokens.
+func (c Caller) MayExchange(appID string) bool { return c.MaySee(appID) && c.kinds.Has(OAuth) }
+
+// OAuth stands among the kinds of the callers file for ExchangeCode.
+const OAuth = "oauth"
+
 // Platform stands among the kinds of the callers file for the methods of PlatformService.
 const Platform = "platform"
 

@@ -27,7 +27,7 @@ type entry struct {
 
 	// Accounts are AppIDs, or "*".
 	Accounts callers.Names `yaml:"accounts"`
-	// Kinds are kinds of credentials, or "*"; platform stands for PlatformService. It defaults to access_token: what comes later has to be granted.
+	// Kinds are kinds of credentials, or "*"; platform stands for PlatformService, oauth for ExchangeCode. It defaults to access_token: what comes later has to be granted.
 	Kinds callers.Names `yaml:"kinds"`
 }
 
@@ -62,14 +62,14 @@ func load(files *config.Files, path string) (*Directory, error) {
 func checkKinds(r *callers.Reader[Caller], at string, kinds callers.Names) {
 	for i, kind := range kinds {
 		value, known := tokenv1.TokenKind_value[kindPrefix+strings.ToUpper(kind)]
-		if kind != callers.Everything && kind != Platform && (!known || value == 0 || kind != strings.ToLower(kind)) {
+		if kind != callers.Everything && kind != Platform && kind != OAuth && (!known || value == 0 || kind != strings.ToLower(kind)) {
 			r.Faultf(fmt.Sprintf("%s.kinds[%d]", at, i), "%q is none of %s, %q", kind, strings.Join(kindNames(), ", "), callers.Everything)
 		}
 	}
 }
 
 func kindNames() []string {
-	names := []string{Platform}
+	names := []string{Platform, OAuth}
 	for value := range tokenv1.TokenKind_name {
 		if value != 0 {
 			names = append(names, KindName(tokenv1.TokenKind(value)))

@@ -122,7 +122,7 @@ func (s *Platforms) RevokeAuthorization(
 func required(field, value string) (config.Secret, error) {
 	const longest = 4096
 	if value == "" || len(value) > longest || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return config.Secret{}, fault.New(fault.Invalid, "%s: required; it is the text that WeChat has pushed, at most %d printable characters", field, longest)
+		return config.Secret{}, fault.New(fault.Invalid, "%s: required; it is the text that WeChat gave, at most %d printable characters", field, longest)
 	}
 	return config.NewSecret(value), nil
 }

@@ -29,6 +29,8 @@ type Account struct {
 	// TokenAPI names where its access tokens come from, such as stable.
 	TokenAPI    string
 	Credentials map[credential.Kind]*refresh.Refresher
+	// Codes is nil for an account without an AppSecret of its own.
+	Codes Codes
 }
 
 // Server implements TokenService.
