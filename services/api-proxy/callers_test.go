@@ -31,7 +31,7 @@ const (
 )
 
 // callersFile writes the file and its keys. In the text DIR stands for the folder of the keys.
-func callersFile(t *testing.T, text string) string {
+func callersFile(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
@@ -75,7 +75,7 @@ type guarded struct {
 	seen []string
 }
 
-func startGuarded(t *testing.T) *guarded {
+func startGuarded(t testing.TB) *guarded {
 	t.Helper()
 	g := &guarded{center: startCenter(t, appID, otherApp)}
 	g.wechat = startPlatform(t, func(w http.ResponseWriter, r *http.Request) {

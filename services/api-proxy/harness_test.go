@@ -53,7 +53,7 @@ type center struct {
 	stop      func()
 }
 
-func startCenter(t *testing.T, apps ...string) *center {
+func startCenter(t testing.TB, apps ...string) *center {
 	t.Helper()
 	c := &center{current: map[string]uint64{}}
 	for _, a := range apps {
@@ -79,7 +79,7 @@ func startCenter(t *testing.T, apps ...string) *center {
 	return c
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	var lc net.ListenConfig
 	lis, err := lc.Listen(context.WithoutCancel(t.Context()), "tcp", "127.0.0.1:0")
@@ -171,7 +171,7 @@ type platform struct {
 }
 
 // startPlatform answers what has a valid token with handler, and all of /sns too.
-func startPlatform(t *testing.T, handler http.HandlerFunc) *platform {
+func startPlatform(t testing.TB, handler http.HandlerFunc) *platform {
 	t.Helper()
 	p := &platform{valid: tokenOf(appID, 1)}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -233,17 +233,17 @@ type proxy struct {
 
 	tel    *telemetry.Telemetry
 	client *http.Client
-	t      *testing.T
+	t      testing.TB
 }
 
 // startProxy runs the service and waits until it has its tokens. At the end it must stop in order, and
 // its log must not show a token.
-func startProxy(t *testing.T, c *center, bases ...string) *proxy {
+func startProxy(t testing.TB, c *center, bases ...string) *proxy {
 	t.Helper()
 	return startProxyWith(t, apiproxy.Config{TokenCenterAddr: c.addr, BaseURLs: bases})
 }
 
-func startProxyWith(t *testing.T, cfg apiproxy.Config) *proxy {
+func startProxyWith(t testing.TB, cfg apiproxy.Config) *proxy {
 	t.Helper()
 	log := &journal{}
 	cfg.ListenAddr, cfg.GRPCListenAddr, cfg.SpoolDir = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
@@ -369,7 +369,7 @@ func (p *proxy) get(uri string) answer {
 
 const healthyAnswer = `{"errcode":0,"errmsg":"ok"}`
 
-func wantOK(t *testing.T, a answer) {
+func wantOK(t testing.TB, a answer) {
 	t.Helper()
 	if a.Status != http.StatusOK || a.Body != healthyAnswer {
 		t.Errorf("answer %d %s, want 200 %s", a.Status, a.Body, healthyAnswer)
