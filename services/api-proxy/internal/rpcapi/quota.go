@@ -48,8 +48,11 @@ func (s *Server) GetQuota(ctx context.Context, req *apiproxyv1.GetQuotaRequest) 
 	if err != nil {
 		return nil, err
 	}
-	entry := s.ledger.Read(ctx, c.AppID, e.Path)
-	told.Used, told.UsedByCaller = entry.Used, entry.ByCaller
+	// Not the ledger's own sum, which is raised to what WeChat counted.
+	told.UsedByCaller = s.ledger.Read(ctx, c.AppID, e.Path).ByCaller
+	for _, calls := range told.GetUsedByCaller() {
+		told.Used += calls
+	}
 	return told, nil
 }
 

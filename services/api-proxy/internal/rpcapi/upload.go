@@ -7,9 +7,6 @@ import (
 	"io"
 	"net/http"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/wxstack/wxstack/chassis/fault"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 
@@ -172,10 +169,8 @@ func (f *fileReader) next() error {
 	return nil
 }
 
-// cutShort says why a part of an upload cannot be read.
+// cutShort says that a part of an upload did not come. Of one that is longer than the library takes in one message,
+// it has told the caller already.
 func cutShort(err error) error {
-	if status.Code(err) == codes.ResourceExhausted {
-		return fault.Wrap(fault.Invalid, err, "field chunk: longer than one message may be; send the file in pieces of up to 1 MiB")
-	}
 	return fault.Wrap(fault.Deadline, fmt.Errorf("read upload: %w", err), "the upload ended before the file was whole; nothing was sent to WeChat")
 }

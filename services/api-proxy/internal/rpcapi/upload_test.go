@@ -62,11 +62,10 @@ func TestTheHeadComesFirst(t *testing.T) {
 		parts *parts
 		kind  fault.Kind
 	}{
-		"nothing":  {&parts{end: io.EOF}, fault.Invalid},
-		"chunk":    {&parts{left: []*apiproxyv1.UploadRequest{chunk("a")}}, fault.Invalid},
-		"no part":  {&parts{left: []*apiproxyv1.UploadRequest{{}}}, fault.Invalid},
-		"it left":  {&parts{end: context.Canceled}, fault.Deadline},
-		"too long": {&parts{end: status.Error(codes.ResourceExhausted, "larger than max")}, fault.Invalid},
+		"nothing": {&parts{end: io.EOF}, fault.Invalid},
+		"chunk":   {&parts{left: []*apiproxyv1.UploadRequest{chunk("a")}}, fault.Invalid},
+		"no part": {&parts{left: []*apiproxyv1.UploadRequest{{}}}, fault.Invalid},
+		"it left": {&parts{end: context.Canceled}, fault.Deadline},
 	} {
 		if _, err := headOf(tt.parts); err == nil || fault.KindOf(err) != tt.kind {
 			t.Errorf("%s: error %v, want kind %s", name, err, tt.kind)
@@ -124,7 +123,6 @@ func TestWhatIsNotReceived(t *testing.T) {
 		"second head": {dir, []*apiproxyv1.UploadRequest{chunk("a"), head(&apiproxyv1.UploadHead{})}, io.EOF, fault.Invalid, "second head"},
 		"cut":         {dir, chunks(2), status.Error(codes.Canceled, "left"), fault.Deadline, "nothing was sent"},
 		"cut early":   {dir, chunks(1), context.DeadlineExceeded, fault.Deadline, "nothing was sent"},
-		"big chunk":   {dir, chunks(1), status.Error(codes.ResourceExhausted, "larger"), fault.Invalid, "1 MiB"},
 		"too long":    {dir, chunks(33), io.EOF, fault.Invalid, "32 MiB"},
 		"no folder":   {filepath.Join(dir, "absent"), chunks(2), io.EOF, fault.Internal, "API_PROXY_SPOOL_DIR"},
 	} {
