@@ -173,24 +173,25 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	}
 	tokenService := tokenv1.NewTokenServiceClient(center)
 	s.cache = tokens.NewCache(tokenService, tel)
+	limiter := limit.New(limit.NewRedis(s.redis), s.shared, tel)
 	forwarder := forward.New(forward.Parts{
 		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Codes: tokens.NewCodes(tokenService), Upstream: up,
-		Limiter: limit.New(limit.NewRedis(s.redis), s.shared, tel),
+		Limiter: limiter,
 	}, forward.NewMetrics(tel.Metrics), tel.Log)
 	guard := idempotency.NewGuard(idempotency.NewLedger(idempotency.NewRedis(s.redis), s.shared), idempotency.NewMetrics(tel.Metrics), tel.Log)
-	if err := s.listen(ctx, cfg, tel, once.New(forwarder, guard)); err != nil {
+	if err := s.listen(ctx, cfg, tel, once.New(forwarder, guard), limiter); err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
 }
 
 // listen builds both servers and binds their addresses.
-func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller) error {
+func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller, ledger rpcapi.Ledger) error {
 	var err error
 	if s.grpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return fmt.Errorf("gRPC server: %w", err)
 	}
-	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(calls))
+	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(calls, ledger, cfg.SpoolDir))
 	s.http = &http.Server{
 		Handler:           httpapi.New(calls, s.callers, s.cache, cfg.SpoolDir, tel.Log),
 		ReadHeaderTimeout: headerTimeout,

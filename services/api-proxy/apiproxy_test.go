@@ -141,7 +141,7 @@ func upload(t *testing.T, size int) (contentType string, body []byte) {
 // A token that somebody else voided is healed with the body sent again, from memory or from a file.
 func TestHealingSendsTheWholeBodyAgain(t *testing.T) {
 	t.Parallel()
-	uploadType, uploadBody := upload(t, 5<<20)
+	uploadType, uploadBody := upload(t, 20<<20)
 	for name, call := range map[string]struct {
 		uri, contentType string
 		body             []byte

@@ -19,7 +19,7 @@ import (
 	apiproxy "github.com/wxstack/wxstack/services/api-proxy"
 )
 
-func dial(t *testing.T, p *proxy) apiproxyv1.ApiProxyServiceClient {
+func dial(t testing.TB, p *proxy) apiproxyv1.ApiProxyServiceClient {
 	t.Helper()
 	conn, err := rpc.Dial(p.GRPCAddr(), telemetry.Discard(), rpc.TLS{}, rpc.Never)
 	if err != nil {
@@ -68,7 +68,7 @@ func TestCall(t *testing.T) {
 	}{
 		"path":     {&apiproxyv1.CallRequest{Path: "http://evil.example/"}, fault.Invalid, "field path"},
 		"method":   {&apiproxyv1.CallRequest{Path: "/a", Method: "PUT"}, fault.Invalid, "field method"},
-		"upload":   {&apiproxyv1.CallRequest{Path: "/cgi-bin/media/upload", Method: "POST"}, fault.Invalid, "HTTP pass-through"},
+		"upload":   {&apiproxyv1.CallRequest{Path: "/cgi-bin/media/upload", Method: "POST"}, fault.Invalid, "use Upload"},
 		"token":    {&apiproxyv1.CallRequest{Path: "/cgi-bin/token"}, fault.Precondition, "token-center"},
 		"account":  {&apiproxyv1.CallRequest{Path: "/a", AppId: "wxother"}, fault.NotFound, "wxother"},
 		"too long": {&apiproxyv1.CallRequest{Path: "/cgi-bin/user/get?long=1&total=1"}, fault.Invalid, "HTTP pass-through"},

@@ -205,20 +205,6 @@ func restore(verdict []byte) (*forward.Answer, error) {
 	}, nil
 }
 
-// fingerprint covers what WeChat would see of a call, but not a token that a caller wrote into it. Of a form
-// (multipart/form-data) it covers the length only: its boundary is another one each time.
-func fingerprint(c forward.Call) (idempotency.Fingerprint, error) {
-	parts := [][]byte{[]byte(c.Method), []byte(c.Target.WithToken(""))}
-	if strings.HasPrefix(c.Header.Get("Content-Type"), "multipart/") {
-		return idempotency.FingerprintOf(append(parts, strconv.AppendInt(nil, c.Body.Size(), 10))...), nil
-	}
-	body, err := io.ReadAll(c.Body.Reader())
-	if err != nil {
-		return idempotency.Fingerprint{}, fault.Wrap(fault.Internal, err, "read the kept body")
-	}
-	return idempotency.FingerprintOf(append(parts, body)...), nil
-}
-
 // keyField names the key in errors.
 const keyField = "field idempotency_key (header Idempotency-Key)"
 

@@ -25,6 +25,7 @@ const sendPath = "/cgi-bin/message/custom/send"
 
 // Caller makes calls.
 type Caller interface {
+	Endpoint(method string, t target.Target) endpoint.Endpoint
 	Admit(ctx context.Context, c forward.Call) (forward.Call, error)
 	Do(ctx context.Context, c forward.Call) (*forward.Answer, error)
 }
@@ -33,32 +34,51 @@ type Caller interface {
 type Server struct {
 	apiproxyv1.UnimplementedApiProxyServiceServer
 
-	calls Caller
+	calls    Caller
+	ledger   Ledger
+	spoolDir string
 }
 
-// New makes a Server.
-func New(calls Caller) *Server { return &Server{calls: calls} }
+// New makes a Server. Uploads too long for memory are kept in spoolDir; empty means the system's folder for
+// temporary files.
+func New(calls Caller, ledger Ledger, spoolDir string) *Server {
+	return &Server{calls: calls, ledger: ledger, spoolDir: spoolDir}
+}
 
 // Call forwards any JSON call.
 func (s *Server) Call(ctx context.Context, req *apiproxyv1.CallRequest) (*apiproxyv1.CallResponse, error) {
-	method, err := methodOf(req)
+	c, err := s.admitJSON(ctx, req, req.GetIdempotencyKey())
 	if err != nil {
 		return nil, err
+	}
+	return s.send(ctx, c, req.GetBody())
+}
+
+// jsonRequest is what Call and Download have in common.
+type jsonRequest interface {
+	GetAppId() string
+	GetMethod() string
+	GetPath() string
+	GetBody() []byte
+}
+
+// admitJSON asks whether the caller may make a call with a JSON body or none.
+func (s *Server) admitJSON(ctx context.Context, req jsonRequest, key string) (forward.Call, error) {
+	method, err := methodOf(req)
+	if err != nil {
+		return forward.Call{}, err
 	}
 	t, err := target.Parse(req.GetPath())
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "field path: %v", err)
+		return forward.Call{}, fault.Wrap(fault.Invalid, err, "field path: %v", err)
 	}
 	c, err := s.calls.Admit(ctx, forward.Call{
-		Caller: caller.FromContext(ctx), AppID: req.GetAppId(), Method: method, Target: t, Key: req.GetIdempotencyKey(),
+		Caller: caller.FromContext(ctx), AppID: req.GetAppId(), Method: method, Target: t, Key: key,
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && c.Endpoint.Body != endpoint.JSON {
+		err = fault.New(fault.Invalid, "field path: %s takes a file; use Upload", c.Endpoint.Path)
 	}
-	if c.Endpoint.Body != endpoint.JSON {
-		return nil, fault.New(fault.Invalid, "%s takes an upload, which Call cannot carry; use the HTTP pass-through", c.Endpoint.Path)
-	}
-	return s.send(ctx, c, req.GetBody())
+	return c, err
 }
 
 // SendCustomerServiceMessage sends a customer-service message (客服消息).
@@ -90,17 +110,29 @@ func (s *Server) SendCustomerServiceMessage(
 	return &apiproxyv1.SendCustomerServiceMessageResponse{Errcode: answer.GetErrcode(), Errmsg: answer.GetErrmsg()}, nil
 }
 
-// send makes a call that was admitted and reads all of its answer.
+// send makes a call that was admitted, with a JSON body or none, and reads all of its answer.
 func (s *Server) send(ctx context.Context, c forward.Call, body []byte) (*apiproxyv1.CallResponse, error) {
-	c.Header = http.Header{"Accept-Encoding": {"identity"}, "User-Agent": nil}
-	if len(body) > 0 {
-		c.Header.Set("Content-Type", "application/json; charset=utf-8")
-	}
-	c.Body = spool.Bytes(body)
-	answer, err := s.calls.Do(ctx, c)
+	answer, err := s.do(ctx, c, body)
 	if err != nil {
 		return nil, err
 	}
+	return whole(ctx, answer)
+}
+
+// do makes a call that was admitted, with a JSON body or none.
+func (s *Server) do(ctx context.Context, c forward.Call, body []byte) (*forward.Answer, error) {
+	c.Header, c.Body = outgoing(), spool.Bytes(body)
+	if len(body) > 0 {
+		c.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	return s.calls.Do(ctx, c)
+}
+
+// outgoing returns the headers that every call of this face has.
+func outgoing() http.Header { return http.Header{"Accept-Encoding": {"identity"}, "User-Agent": nil} }
+
+// whole reads all of an answer and closes it.
+func whole(ctx context.Context, answer *forward.Answer) (*apiproxyv1.CallResponse, error) {
 	defer answer.Body.Close()
 	content, err := once.ReadAll(ctx, answer.Body)
 	if err != nil {
@@ -117,7 +149,7 @@ func (s *Server) send(ctx context.Context, c forward.Call, body []byte) (*apipro
 }
 
 // methodOf returns the method of a call: POST with a body and GET without, unless it is named.
-func methodOf(req *apiproxyv1.CallRequest) (string, error) {
+func methodOf(req jsonRequest) (string, error) {
 	switch method := req.GetMethod(); {
 	case method == http.MethodGet, method == http.MethodPost:
 		return method, nil
