@@ -24,6 +24,7 @@ import (
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 
+	"github.com/wxstack/wxstack/services/api-proxy/internal/allowance"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
@@ -174,24 +175,26 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	tokenService := tokenv1.NewTokenServiceClient(center)
 	s.cache = tokens.NewCache(tokenService, tel)
 	limiter := limit.New(limit.NewRedis(s.redis), s.shared, tel)
+	allowances := allowance.NewTracker(allowance.NewRedis(s.redis), s.shared)
 	forwarder := forward.New(forward.Parts{
 		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Codes: tokens.NewCodes(tokenService), Upstream: up,
-		Limiter: limiter,
+		Limiter: limiter, Allowances: allowances,
 	}, forward.NewMetrics(tel.Metrics), tel.Log)
 	guard := idempotency.NewGuard(idempotency.NewLedger(idempotency.NewRedis(s.redis), s.shared), idempotency.NewMetrics(tel.Metrics), tel.Log)
-	if err := s.listen(ctx, cfg, tel, once.New(forwarder, guard), limiter); err != nil {
+	calls := once.New(forwarder, guard)
+	if err := s.listen(ctx, cfg, tel, calls, rpcapi.New(calls, limiter, allowances, cfg.SpoolDir)); err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
 }
 
 // listen builds both servers and binds their addresses.
-func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller, ledger rpcapi.Ledger) error {
+func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller, face apiproxyv1.ApiProxyServiceServer) error {
 	var err error
 	if s.grpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
 		return fmt.Errorf("gRPC server: %w", err)
 	}
-	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, rpcapi.New(calls, ledger, cfg.SpoolDir))
+	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, face)
 	s.http = &http.Server{
 		Handler:           httpapi.New(calls, s.callers, s.cache, cfg.SpoolDir, tel.Log),
 		ReadHeaderTimeout: headerTimeout,

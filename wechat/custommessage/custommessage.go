@@ -1,10 +1,11 @@
 // Package custommessage writes the JSON bodies of customer-service messages
-// (客服消息), by which a reply that came too late to be passive still reaches the
-// follower: POST /cgi-bin/message/custom/send.
+// (客服消息), by which an account writes to a follower of its own accord: POST
+// /cgi-bin/message/custom/send. Marshal makes one from a reply, for example one that
+// came too late to be passive; MarshalContent writes what no reply can be.
 //
 // Source: 微信公众平台 “客服接口-发消息”. Whether a message may be sent at all
-// depends on what the follower did last and when; WeChat answers 45015 or 45047
-// when it may not.
+// depends on what the follower did last and when: see Record. WeChat answers 45015
+// or 45047 when it may not.
 package custommessage
 
 import (
@@ -38,6 +39,9 @@ func Marshal(toUser string, r message.Reply, kfAccount string) ([]byte, error) {
 	if toUser == "" {
 		return nil, fmt.Errorf("%w: field touser is empty, it is the follower's OpenID", message.ErrInvalidReply)
 	}
+	if err := errors.Join(checkID("touser", toUser), checkID("customservice.kf_account", kfAccount)); err != nil {
+		return nil, fmt.Errorf("%w: %w", message.ErrInvalidReply, err)
+	}
 	if r == nil {
 		return nil, fmt.Errorf("%w: there is no reply", ErrUnsupported)
 	}
@@ -48,10 +52,15 @@ func Marshal(toUser string, r message.Reply, kfAccount string) ([]byte, error) {
 	if err := b.fill(message.Clean(r)); err != nil {
 		return nil, err
 	}
+
+	return b.encode(kfAccount)
+}
+
+// encode writes the body, from the agent if one is named.
+func (b *body) encode(kfAccount string) ([]byte, error) {
 	if kfAccount != "" {
 		b.Agent = &agent{KfAccount: kfAccount}
 	}
-
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false) // otherwise a link's < would become \u003c
@@ -59,20 +68,48 @@ func Marshal(toUser string, r message.Reply, kfAccount string) ([]byte, error) {
 		return nil, fmt.Errorf("customer-service message: %w", err)
 	}
 
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return unescapeSeparators(bytes.TrimSuffix(out.Bytes(), []byte("\n"))), nil
+}
+
+// unescapeSeparators writes the line and the paragraph separator (U+2028, U+2029) as themselves, which
+// encoding/json escapes for the sake of old browsers.
+func unescapeSeparators(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		switch {
+		case bytes.HasPrefix(text, []byte(`\u2028`)):
+			out, text = append(out, "\u2028"...), text[len(`\u2028`):]
+		case bytes.HasPrefix(text, []byte(`\u2029`)):
+			out, text = append(out, "\u2029"...), text[len(`\u2029`):]
+		case text[0] == '\\': // what is escaped, such as a backslash, begins no escape itself.
+			out, text = append(out, text[:2]...), text[2:]
+		default:
+			out, text = append(out, text[0]), text[1:]
+		}
+	}
+
+	return out
 }
 
 // body is the request of /cgi-bin/message/custom/send; exactly one content is set.
 type body struct {
 	ToUser  string `json:"touser"`
 	MsgType string `json:"msgtype"`
-	Text    *text  `json:"text,omitempty"`
-	Image   *media `json:"image,omitempty"`
-	Voice   *media `json:"voice,omitempty"`
-	Video   *video `json:"video,omitempty"`
-	Music   *music `json:"music,omitempty"`
-	News    *news  `json:"news,omitempty"`
-	Agent   *agent `json:"customservice,omitempty"`
+
+	Text            *text            `json:"text,omitempty"`
+	Image           *media           `json:"image,omitempty"`
+	Voice           *media           `json:"voice,omitempty"`
+	Video           *video           `json:"video,omitempty"`
+	Music           *music           `json:"music,omitempty"`
+	News            *news            `json:"news,omitempty"`
+	MpNews          *media           `json:"mpnews,omitempty"`
+	MpNewsArticle   *publishedNews   `json:"mpnewsarticle,omitempty"`
+	Menu            *menu            `json:"msgmenu,omitempty"`
+	Card            *card            `json:"wxcard,omitempty"`
+	MiniProgramPage *miniProgramPage `json:"miniprogrampage,omitempty"`
+	Link            *link            `json:"link,omitempty"`
+
+	Agent *agent `json:"customservice,omitempty"`
 }
 
 type text struct {
@@ -83,12 +120,13 @@ type media struct {
 	MediaID string `json:"media_id"`
 }
 
-// video has no thumb_media_id, because a passive reply, from which it is made,
-// has none either.
+// video has no thumb_media_id where it is made from a passive reply, which has
+// none either.
 type video struct {
-	MediaID     string `json:"media_id"`
-	Title       string `json:"title,omitempty"`
-	Description string `json:"description,omitempty"`
+	MediaID      string `json:"media_id"`
+	ThumbMediaID string `json:"thumb_media_id,omitempty"`
+	Title        string `json:"title,omitempty"`
+	Description  string `json:"description,omitempty"`
 }
 
 // music has its addresses without underscores, unlike every other field; so

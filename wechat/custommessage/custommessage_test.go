@@ -28,6 +28,10 @@ func TestMarshal(t *testing.T) {
 			reply: message.TextReply{Content: "第一行\n<a href=\"https://example.com/?a=1&b=2\">链接</a> 😀"},
 			want:  `{"touser":"OPENID","msgtype":"text","text":{"content":"第一行\n<a href=\"https://example.com/?a=1&b=2\">链接</a> 😀"}}`,
 		},
+		"separators": {
+			reply: message.TextReply{Content: "a\u2028b\u2029c\\u2028\\\\"},
+			want:  "{\"touser\":\"OPENID\",\"msgtype\":\"text\",\"text\":{\"content\":\"a\u2028b\u2029c\\\\u2028\\\\\\\\\"}}",
+		},
 		"from an agent": {
 			reply: message.TextReply{Content: "Hello"},
 			agent: "test1@kftest",
@@ -83,6 +87,7 @@ func TestMarshalRefuses(t *testing.T) {
 		part   string
 	}{
 		"nobody":       {"", text, message.ErrInvalidReply, "touser"},
+		"no OpenID":    {"o\xff", text, message.ErrInvalidReply, "touser"},
 		"nothing":      {"o1", nil, custommessage.ErrUnsupported, "no reply"},
 		"transfer":     {"o1", message.TransferCustomerService{}, custommessage.ErrUnsupported, "TransferCustomerService"},
 		"to the AI":    {"o1", message.TransferBizAIIVR{}, custommessage.ErrUnsupported, "TransferBizAIIVR"},

@@ -179,6 +179,10 @@ func Clean(r Reply) Reply {
 	}
 }
 
+// CleanText returns a text that people read without the characters that Clean
+// removes. An id or address that it changes is a fault.
+func CleanText(text string) string { return dropForbidden(text) }
+
 // Validate checks a reply as Clean leaves it: required fields, the length of a
 // text, the number of articles against maxArticles, and characters that XML
 // forbids. Its error wraps ErrInvalidReply and joins all faults.

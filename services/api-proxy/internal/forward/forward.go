@@ -84,30 +84,32 @@ type Answer struct {
 
 // Forwarder makes calls. It is safe for concurrent use.
 type Forwarder struct {
-	table    *endpoint.Table
-	tokens   TokenSource
-	tickets  TicketSource
-	codes    CodeSource
-	limiter  Limiter
-	upstream Upstream
-	metrics  *Metrics
-	log      *slog.Logger
+	table      *endpoint.Table
+	tokens     TokenSource
+	tickets    TicketSource
+	codes      CodeSource
+	limiter    Limiter
+	allowances Allowances
+	upstream   Upstream
+	metrics    *Metrics
+	log        *slog.Logger
 }
 
 // Parts are what a Forwarder works with.
 type Parts struct {
-	Table    *endpoint.Table
-	Tokens   TokenSource
-	Tickets  TicketSource
-	Codes    CodeSource
-	Limiter  Limiter
-	Upstream Upstream
+	Table      *endpoint.Table
+	Tokens     TokenSource
+	Tickets    TicketSource
+	Codes      CodeSource
+	Limiter    Limiter
+	Allowances Allowances
+	Upstream   Upstream
 }
 
 // New makes a Forwarder.
 func New(p Parts, metrics *Metrics, log *slog.Logger) *Forwarder {
 	return &Forwarder{
-		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, codes: p.Codes, limiter: p.Limiter, upstream: p.Upstream,
+		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, codes: p.Codes, limiter: p.Limiter, allowances: p.Allowances, upstream: p.Upstream,
 		metrics: metrics, log: log,
 	}
 }

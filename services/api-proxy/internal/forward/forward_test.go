@@ -22,6 +22,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/wechat/errcode"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/credential"
@@ -102,8 +103,16 @@ type bench struct {
 	keeper *keeper
 	wechat *wechat
 	limits *limit.Limiter
+	sent   *sent
 	tel    *telemetry.Telemetry
 	log    *bytes.Buffer
+}
+
+// sent notes the verdicts on customer-service messages.
+type sent struct{ verdicts []string }
+
+func (s *sent) Sent(_ context.Context, appID, openID string, verdict errcode.Code) {
+	s.verdicts = append(s.verdicts, fmt.Sprintf("%s %s %d", appID, openID, verdict))
 }
 
 func newBench(t *testing.T, answers ...any) *bench {
@@ -112,12 +121,12 @@ func newBench(t *testing.T, answers ...any) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{keeper: &keeper{generation: 1}, wechat: &wechat{answers: answers}, log: &bytes.Buffer{}}
+	b := &bench{keeper: &keeper{generation: 1}, wechat: &wechat{answers: answers}, sent: &sent{}, log: &bytes.Buffer{}}
 	b.tel = telemetry.ForTest(b.log)
 	memory := redisconn.NewShared(time.Second, nil, func(error) {})
 	b.limits = limit.New(limit.NewMemory(), memory, b.tel)
 	b.Forwarder = forward.New(forward.Parts{
-		Table: table, Tokens: b.keeper, Upstream: b.wechat, Limiter: b.limits,
+		Table: table, Tokens: b.keeper, Upstream: b.wechat, Limiter: b.limits, Allowances: b.sent,
 	}, forward.NewMetrics(b.tel.Metrics), b.tel.Log)
 	t.Cleanup(func() {
 		for _, hidden := range []string{"SECRET", "the body", "invalid credential"} {
@@ -492,5 +501,41 @@ func TestWhatWeChatSaysOfItsLimitsIsNoted(t *testing.T) {
 		if _, body, err := b.callWith(t.Context(), t, "POST /cgi-bin/openapi/quota/get", "no JSON"); err != nil || body != strange {
 			t.Errorf("%s became %s, %v", strange, body, err)
 		}
+	}
+}
+
+// The allowance of a follower is followed by what WeChat said, whoever sent the message and how.
+func TestVerdictsOnCustomerServiceMessagesAreNoted(t *testing.T) {
+	t.Parallel()
+	const send, body = "POST /cgi-bin/message/custom/send", `{"touser":"o1","msgtype":"text","text":{"content":"the body"}}`
+	for name, tt := range map[string]struct {
+		line, body string
+		answer     any
+		want       []string
+	}{
+		"sent":          {send, body, ok, []string{"wx1 o1 0"}},
+		"with a query":  {send + "?a=b", body, ok, []string{"wx1 o1 0"}},
+		"refused":       {send, body, `{"errcode":45047,"errmsg":"out of response count limit"}`, []string{"wx1 o1 45047"}},
+		"no verdict":    {send, body, response(http.StatusBadGateway, "text/html", "bad gateway"), nil},
+		"nobody":        {send, `{"touser":""}`, `{"errcode":40003,"errmsg":"invalid openid"}`, nil},
+		"many":          {send, `{"touser":["o1"]}`, `{"errcode":47001,"errmsg":"data format error"}`, nil},
+		"no JSON":       {send, "the body", `{"errcode":47001,"errmsg":"data format error"}`, nil},
+		"far too long":  {send, `{"touser":"o1","pad":"` + strings.Repeat("x", 64<<10) + `"}`, ok, nil},
+		"not a message": {"POST /cgi-bin/message/custom/typing", body, ok, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, tt.answer)
+			if _, _, err := b.callWith(t.Context(), t, tt.line, tt.body); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, b.sent.verdicts); diff != "" {
+				t.Errorf("verdicts (-want +got):\n%s", diff)
+			}
+		})
+	}
+	healed := newBench(t, rejected, ok)
+	if _, _, err := healed.callWith(t.Context(), t, send, body); err != nil || len(healed.sent.verdicts) != 1 {
+		t.Errorf("a healed message was noted as %v, %v", healed.sent.verdicts, err)
 	}
 }

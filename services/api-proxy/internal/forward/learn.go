@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+
+	"github.com/wxstack/wxstack/wechat/errcode"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/limit"
 )
@@ -19,23 +22,49 @@ type Limiter interface {
 	Forget(ctx context.Context, appID string)
 }
 
+// Allowances follows how many customer-service messages (客服消息) a follower still allows.
+type Allowances interface {
+	// Sent notes WeChat's verdict on a message to a follower.
+	Sent(ctx context.Context, appID, openID string, verdict errcode.Code)
+}
+
 // The calls whose answers say something about limits.
 const (
 	quotaPath = "/cgi-bin/openapi/quota/get"
 	clearPath = "/cgi-bin/clear_quota"
+	sendPath  = "/cgi-bin/message/custom/send"
 )
 
-// learn takes from an answer that went well what it says about WeChat's limits.
+// learn takes from an answer what it says about WeChat's limits.
 func (f *Forwarder) learn(ctx context.Context, c Call, a *Answer) {
-	if a.Code != 0 {
-		return
-	}
-	switch c.Endpoint.Path {
-	case clearPath:
+	switch path := c.Endpoint.Path; {
+	case path == sendPath:
+		f.learnSent(ctx, c, a)
+	case a.Code != 0:
+	case path == clearPath:
 		f.limiter.Forget(ctx, c.AppID)
-	case quotaPath:
+	case path == quotaPath:
 		f.learnQuota(ctx, c, a)
 	}
+}
+
+// maxSent is how long a customer-service message may be whose receiver is looked for. One with a text of the
+// greatest length has 4 KiB.
+const maxSent = 64 << 10
+
+// learnSent finds out who got a customer-service message, or didn't, whichever face it came by. An HTTP error is
+// no verdict.
+func (f *Forwarder) learnSent(ctx context.Context, c Call, a *Answer) {
+	if a.Status != http.StatusOK || c.Body.Size() > maxSent {
+		return
+	}
+	var sent struct {
+		ToUser string `json:"touser"`
+	}
+	if json.NewDecoder(c.Body.Reader()).Decode(&sent) != nil || sent.ToUser == "" {
+		return // WeChat says what is wrong.
+	}
+	f.allowances.Sent(ctx, c.AppID, sent.ToUser, a.Code)
 }
 
 // learnQuota reads the answer of 查询API调用额度, which the caller gets all the same.

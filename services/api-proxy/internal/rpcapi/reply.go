@@ -2,9 +2,48 @@ package rpcapi
 
 import (
 	"github.com/wxstack/wxstack/chassis/fault"
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+	"github.com/wxstack/wxstack/wechat/custommessage"
 	"github.com/wxstack/wxstack/wechat/message"
 )
+
+// contentOf turns a message that cannot be a reply into the type that WeChat's JSON is made from; nil if the request
+// has none.
+func contentOf(req *apiproxyv1.SendCustomerServiceMessageRequest) custommessage.Content {
+	switch other := req.GetOther().(type) {
+	case *apiproxyv1.SendCustomerServiceMessageRequest_Mpnews:
+		return custommessage.MpNews{MediaID: other.Mpnews.GetMediaId()}
+	case *apiproxyv1.SendCustomerServiceMessageRequest_MpnewsArticle:
+		return custommessage.MpNewsArticle{ArticleID: other.MpnewsArticle.GetArticleId()}
+	case *apiproxyv1.SendCustomerServiceMessageRequest_Msgmenu:
+		return menuOf(other.Msgmenu)
+	case *apiproxyv1.SendCustomerServiceMessageRequest_Wxcard:
+		return custommessage.Card{CardID: other.Wxcard.GetCardId()}
+	case *apiproxyv1.SendCustomerServiceMessageRequest_MiniProgramPage:
+		p := other.MiniProgramPage
+		return custommessage.MiniProgramPage{
+			Title: p.GetTitle(), AppID: p.GetAppId(), PagePath: p.GetPagePath(), ThumbMediaID: p.GetThumbMediaId(),
+		}
+	case *apiproxyv1.SendCustomerServiceMessageRequest_Link:
+		l := other.Link
+		return custommessage.Link{Title: l.GetTitle(), Description: l.GetDescription(), URL: l.GetUrl(), ThumbURL: l.GetThumbUrl()}
+	case *apiproxyv1.SendCustomerServiceMessageRequest_Video:
+		v := other.Video
+		return custommessage.Video{
+			MediaID: v.GetMediaId(), ThumbMediaID: v.GetThumbMediaId(), Title: v.GetTitle(), Description: v.GetDescription(),
+		}
+	}
+	return nil
+}
+
+func menuOf(m *apiproxyv1.MsgMenu) custommessage.Menu {
+	menu := custommessage.Menu{Head: m.GetHeadContent(), Tail: m.GetTailContent()}
+	for _, c := range m.GetChoices() {
+		menu.Choices = append(menu.Choices, custommessage.Choice{ID: c.GetId(), Content: c.GetContent()})
+	}
+	return menu
+}
 
 // replyOf turns the message of a request into the type that WeChat's JSON is made from.
 func replyOf(m *messagev1.Reply) (message.Reply, error) {

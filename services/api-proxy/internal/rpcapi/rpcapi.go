@@ -10,7 +10,6 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/fault"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
-	"github.com/wxstack/wxstack/wechat/custommessage"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/caller"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
@@ -19,9 +18,6 @@ import (
 	"github.com/wxstack/wxstack/services/api-proxy/internal/spool"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 )
-
-// sendPath is the API that sends customer-service messages (客服接口-发消息).
-const sendPath = "/cgi-bin/message/custom/send"
 
 // Caller makes calls.
 type Caller interface {
@@ -34,15 +30,16 @@ type Caller interface {
 type Server struct {
 	apiproxyv1.UnimplementedApiProxyServiceServer
 
-	calls    Caller
-	ledger   Ledger
-	spoolDir string
+	calls      Caller
+	ledger     Ledger
+	allowances Allowances
+	spoolDir   string
 }
 
 // New makes a Server. Uploads too long for memory are kept in spoolDir; empty means the system's folder for
 // temporary files.
-func New(calls Caller, ledger Ledger, spoolDir string) *Server {
-	return &Server{calls: calls, ledger: ledger, spoolDir: spoolDir}
+func New(calls Caller, ledger Ledger, allowances Allowances, spoolDir string) *Server {
+	return &Server{calls: calls, ledger: ledger, allowances: allowances, spoolDir: spoolDir}
 }
 
 // Call forwards any JSON call.
@@ -79,35 +76,6 @@ func (s *Server) admitJSON(ctx context.Context, req jsonRequest, key string) (fo
 		err = fault.New(fault.Invalid, "field path: %s takes a file; use Upload", c.Endpoint.Path)
 	}
 	return c, err
-}
-
-// SendCustomerServiceMessage sends a customer-service message (客服消息).
-func (s *Server) SendCustomerServiceMessage(
-	ctx context.Context, req *apiproxyv1.SendCustomerServiceMessageRequest,
-) (*apiproxyv1.SendCustomerServiceMessageResponse, error) {
-	reply, err := replyOf(req.GetMessage())
-	if err != nil {
-		return nil, err
-	}
-	body, err := custommessage.Marshal(req.GetToUser(), reply, req.GetKfAccount())
-	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the message cannot be sent: %v", err)
-	}
-	c, err := s.calls.Admit(ctx, forward.Call{
-		Caller: caller.FromContext(ctx), AppID: req.GetAppId(), Method: http.MethodPost, Target: target.Target{Path: sendPath}, Key: req.GetIdempotencyKey(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := s.send(ctx, c, body)
-	if err != nil {
-		return nil, err
-	}
-	if answer.GetHttpStatus() != http.StatusOK && answer.GetErrcode() == 0 {
-		// Not Unavailable: a client would send it again, and the follower might get it twice.
-		return nil, fault.New(fault.Deadline, "WeChat answered HTTP %d without a verdict; the message may have been sent", answer.GetHttpStatus())
-	}
-	return &apiproxyv1.SendCustomerServiceMessageResponse{Errcode: answer.GetErrcode(), Errmsg: answer.GetErrmsg()}, nil
 }
 
 // send makes a call that was admitted, with a JSON body or none, and reads all of its answer.

@@ -86,7 +86,7 @@ func TestAFileIsReadInAnyPieces(t *testing.T) {
 
 func TestReceive(t *testing.T) {
 	t.Parallel()
-	s := New(nil, nil, t.TempDir())
+	s := New(nil, nil, nil, t.TempDir())
 	upload := &apiproxyv1.UploadHead{FileName: "a.amr"}
 	for kind, want := range map[endpoint.BodyKind]string{endpoint.Binary: "audio/amr", endpoint.Multipart: "multipart/form-data"} {
 		header, body, err := s.receive(kind, upload, &parts{left: []*apiproxyv1.UploadRequest{chunk("ab"), chunk("c")}, end: io.EOF})
@@ -127,7 +127,7 @@ func TestWhatIsNotReceived(t *testing.T) {
 		"no folder":   {filepath.Join(dir, "absent"), chunks(2), io.EOF, fault.Internal, "API_PROXY_SPOOL_DIR"},
 	} {
 		for _, kind := range []endpoint.BodyKind{endpoint.Multipart, endpoint.Binary} {
-			_, _, err := New(nil, nil, tt.dir).receive(kind, &apiproxyv1.UploadHead{FileName: "a.jpg"}, &parts{tt.left, tt.end})
+			_, _, err := New(nil, nil, nil, tt.dir).receive(kind, &apiproxyv1.UploadHead{FileName: "a.jpg"}, &parts{tt.left, tt.end})
 			if err == nil || fault.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.word) {
 				t.Errorf("%s, %s: error %v, want kind %s with %q", name, kind, err, tt.kind, tt.word)
 			}
@@ -137,7 +137,7 @@ func TestWhatIsNotReceived(t *testing.T) {
 
 func TestTheLongestFile(t *testing.T) {
 	t.Parallel()
-	_, body, err := New(nil, nil, t.TempDir()).receive(endpoint.Binary, &apiproxyv1.UploadHead{}, &parts{left: chunks(32), end: io.EOF})
+	_, body, err := New(nil, nil, nil, t.TempDir()).receive(endpoint.Binary, &apiproxyv1.UploadHead{}, &parts{left: chunks(32), end: io.EOF})
 	if err != nil || body.Size() != spool.MaxBytes {
 		t.Fatalf("%v, %v", body, err)
 	}
