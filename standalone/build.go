@@ -141,7 +141,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("api-proxy", h.proxy)
 
 	h.logic, err = logic.New(ctx, logic.Config{
-		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(),
+		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey,
 	}, tel.For("logic"))
 	if err != nil {
 		return fmt.Errorf("logic (--logic-addr): %w", err)
@@ -149,7 +149,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("logic", h.logic)
 
 	h.gateway, err = gateway.New(ctx, gateway.Config{
-		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), APIProxyAddr: h.proxy.GRPCAddr(), Redis: redis,
+		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
 		AllowOnlyWeChat: cfg.AllowOnlyWeChat, TrustedProxies: cfg.TrustedProxies,
 	}, tel.For("gateway"))
 	if err != nil {

@@ -39,6 +39,7 @@ type settings struct {
 
 	Accounts    string `name:"accounts" help:"Accounts file (YAML). Empty: the development account wxdev0000000000001."`
 	Callers     string `name:"callers" help:"Callers file of api-proxy (YAML; docs/callers.md), read again when it changes. Empty: everybody may call everything."`
+	ProxyKey    string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which gateway and logic show api-proxy who they are; needed with --callers."`
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
 	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
 	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`
@@ -55,7 +56,10 @@ func (s *settings) Check() error {
 	if s.NoSimulator && s.Accounts == "" {
 		return errors.New("--no-simulator needs --accounts: the real WeChat does not know the development account")
 	}
-	rules := logic.Config{RulesFile: s.Rules}
+	if s.Callers != "" && s.ProxyKey == "" {
+		return errors.New("--callers needs --api-proxy-key-file: gateway and logic are callers of api-proxy as well; it is the key_file of an entry")
+	}
+	rules := logic.Config{RulesFile: s.Rules, APIProxyKeyFile: s.ProxyKey}
 	err := errors.Join(rules.Check(), s.Egress.Check())
 	if s.Accounts != "" {
 		_, accountsErr := loadAccounts(s.Accounts)

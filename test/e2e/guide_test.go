@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,7 +67,32 @@ func only(t *testing.T, result simulator.PushResult) simulator.ChatEntry {
 // a token that token-center fetched.
 func TestACallOutTravelsTheWholeWay(t *testing.T) {
 	t.Parallel()
-	p := harness.StartStandalone(t).Platform
+	for name, flags := range map[string][]string{"everybody may call": nil, "with a callers file": callersFlags(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			callOut(t, harness.StartStandalone(t, flags...).Platform)
+		})
+	}
+}
+
+// callersFlags make standalone's api-proxy let nobody in but gateway and logic.
+func callersFlags(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	key, callers := filepath.Join(dir, "key"), filepath.Join(dir, "callers.yaml")
+	for path, text := range map[string]string{
+		key:     strings.Repeat("house", 8),
+		callers: fmt.Sprintf("callers: [{name: house, key_file: %s, accounts: \"*\", apis: POST /cgi-bin/message/custom/send}]\n", key),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{"--callers", callers, "--api-proxy-key-file", key}
+}
+
+func callOut(t *testing.T, p *harness.Platform) {
+	t.Helper()
 	const from = "oOUTWARD0001"
 	p.Push(harness.Push{Type: simulator.TypeEvent, Event: simulator.EventClick, EventKey: "MENU_NOTIFY", From: from})
 	channels := map[simulator.Channel]int{}

@@ -31,16 +31,18 @@ type house struct {
 func startHouse(t *testing.T) *house {
 	t.Helper()
 	dir := t.TempDir()
-	key, callers := filepath.Join(dir, "key"), filepath.Join(dir, "callers.yaml")
+	key, own, callers := filepath.Join(dir, "key"), filepath.Join(dir, "own"), filepath.Join(dir, "callers.yaml")
 	for path, text := range map[string]string{
-		key:     callerKey,
-		callers: fmt.Sprintf("anonymous: [/sns/userinfo, /sns/auth]\ncallers:\n  - {name: sdk, key_file: %s, accounts: %s, apis: [\"*\", /cgi-bin/clear_quota]}\n", key, appID),
+		key: callerKey,
+		callers: fmt.Sprintf("anonymous: [/sns/userinfo, /sns/auth]\ncallers:\n  - {name: sdk, key_file: %s, accounts: %s, apis: [\"*\", /cgi-bin/clear_quota]}\n"+
+			"  - {name: house, key_file: %s, accounts: \"*\", apis: \"*\"}\n", key, appID, own),
+		own: strings.Repeat("house", 8),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &house{harness.StartStandalone(t, "--callers", callers), t}
+	return &house{harness.StartStandalone(t, "--callers", callers, "--api-proxy-key-file", own), t}
 }
 
 // lever pulls one of the simulator's.

@@ -14,7 +14,7 @@ import (
 const (
 	// callTimeout bounds a call whose caller may be gone already: several hosts, and a token that has to
 	// be renewed in between.
-	callTimeout = 30 * time.Second
+	callTimeout = 3 * time.Minute
 	// renewPause is how often the lease is renewed: it survives two renewals that fail.
 	renewPause = Lease * 3 / 10
 	// firstPoll and maxPoll are the pauses between two looks at a call that another one makes.
