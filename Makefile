@@ -19,8 +19,9 @@ else
 RACE := -race
 endif
 
-# The chaos tests have the machine to themselves: beside others their replicas would stall and take each other for dead.
-E2E = go test -count=1 -timeout=15m $$(go list ./test/... | grep -v /test/chaos) + go test -count=1 ./test/chaos
+# These have the machine to themselves, one after the other: beside others their replicas would stall and take each other
+# for dead, and clients would ask less often than a limit lets them.
+E2E = go test -count=1 -timeout=15m $$(go list ./test/... | grep -Ev '/test/(chaos|proxies)') + go test -count=1 -p 1 ./test/chaos ./test/proxies
 
 # A module outside go.work, with a go.work of its own: what others' SDKs require must not choose the versions of ours.
 INTEROP = go test -C test/interop ./...

@@ -10,8 +10,10 @@ import (
 type Replica struct {
 	*Process
 
-	// Addr is where the service listens, DebugURL the base of its debug listener.
+	// Addr is where the service listens, DebugURL the base of its debug listener. GRPCAddr is the other
+	// listener of api-proxy.
 	Addr     string
+	GRPCAddr string
 	DebugURL string
 
 	bin   string
@@ -24,17 +26,36 @@ type Replica struct {
 func StartGateways(t testing.TB, count int, env ...string) []*Replica {
 	t.Helper()
 	bin := Build(t, "./services/gateway/cmd/gateway")
-	gateways := make([]*Replica, count)
-	for i := range gateways {
-		addr, debug := FreeAddr(t), FreeAddr(t)
-		own := []string{"GATEWAY_LISTEN_ADDR=" + addr, "DEBUG_LISTEN_ADDR=" + debug}
-		gateways[i] = &Replica{Addr: addr, DebugURL: "http://" + debug, bin: bin, env: slices.Concat(env, own)}
-		gateways[i].Start(t)
+	return startReplicas(t, count, func() *Replica {
+		addr := FreeAddr(t)
+		return &Replica{Addr: addr, bin: bin, env: append(slices.Clip(env), "GATEWAY_LISTEN_ADDR="+addr)}
+	})
+}
+
+// StartAPIProxies is StartGateways for api-proxy. The environment names token-center as well.
+func StartAPIProxies(t testing.TB, count int, env ...string) []*Replica {
+	t.Helper()
+	bin := Build(t, "./services/api-proxy/cmd/api-proxy")
+	return startReplicas(t, count, func() *Replica {
+		addr, grpcAddr := FreeAddr(t), FreeAddr(t)
+		own := []string{"API_PROXY_LISTEN_ADDR=" + addr, "API_PROXY_GRPC_LISTEN_ADDR=" + grpcAddr}
+		return &Replica{Addr: addr, GRPCAddr: grpcAddr, bin: bin, env: slices.Concat(env, own)}
+	})
+}
+
+func startReplicas(t testing.TB, count int, prepare func() *Replica) []*Replica {
+	t.Helper()
+	replicas := make([]*Replica, count)
+	for i := range replicas {
+		r, debug := prepare(), FreeAddr(t)
+		r.DebugURL, r.env = "http://"+debug, append(r.env, "DEBUG_LISTEN_ADDR="+debug)
+		r.Start(t)
+		replicas[i] = r
 	}
-	for _, g := range gateways {
-		g.WaitReady(t)
+	for _, r := range replicas {
+		r.WaitReady(t)
 	}
-	return gateways
+	return replicas
 }
 
 // Start runs the process, again after Stop, and doesn't wait until it is ready.
