@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,6 +103,8 @@ type witness struct {
 
 	mu   sync.Mutex
 	seen map[string][]time.Time // by what the call says; when it arrived
+	// bodies are the digests of what came, by path.
+	bodies map[string][][sha256.Size]byte
 }
 
 func startWitness(t *testing.T, platform *simulator.Platform) *witness {
@@ -112,13 +115,13 @@ func startWitness(t *testing.T, platform *simulator.Platform) *witness {
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	pass := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) }}
-	w := &witness{seen: map[string][]time.Time{}}
+	w := &witness{seen: map[string][]time.Time{}, bodies: map[string][][sha256.Size]byte{}}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler) // the api-proxy that called was killed.
 		}
-		w.saw(body)
+		w.saw(r.URL.Path, body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		pass.ServeHTTP(rw, r)
 	}))
@@ -139,13 +142,21 @@ func bodyOf(says string) string {
 
 var saying = regexp.MustCompile(`says:([\w/-]+)`)
 
-func (w *witness) saw(body []byte) {
-	now := time.Now()
+func (w *witness) saw(path string, body []byte) {
+	now, digest := time.Now(), sha256.Sum256(body)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bodies[path] = append(w.bodies[path], digest)
 	if found := saying.FindSubmatch(body); found != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.seen[string(found[1])] = append(w.seen[string(found[1])], now)
 	}
+}
+
+// digests returns those of the bodies that came to a path, in order.
+func (w *witness) digests(path string) [][sha256.Size]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bodies[path]
 }
 
 // times returns how often WeChat got what a call says.
