@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -23,6 +24,7 @@ import (
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/simulator"
 	"github.com/wxstack/wxstack/test/harness"
+	"github.com/wxstack/wxstack/wechat/account"
 )
 
 // What the compose file publishes.
@@ -122,7 +124,7 @@ func (s *stack) containers(service string) []string {
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 func TestDockerCompose(t *testing.T) {
-	s := up(t, []string{"docker", "compose"}, "--scale", "gateway=3", "--scale", "logic=2", "--scale", "token-center=2")
+	s := up(t, []string{"docker", "compose"}, "--scale", "gateway=3", "--scale", "logic=2", "--scale", "token-center=2", "--scale", "api-proxy=2")
 	p := harness.NewPlatform(t, simulatorURL)
 	eventuallyServers(t, "gateway", 3)
 
@@ -153,8 +155,11 @@ func TestDockerCompose(t *testing.T) {
 		if chat := p.Chat(from, 3); len(chat) != 3 || chat[2].Channel != simulator.ChannelCustom {
 			t.Errorf("chat %+v", chat)
 		}
-		expectCallbackIPs(t)
+		if body := call(t, "/cgi-bin/getcallbackip"); !strings.Contains(body, "ip_list") {
+			t.Error(body)
+		}
 	})
+	t.Run("an SDK gets a virtual token, the same of every replica", func(t *testing.T) { expectVirtualToken(t) })
 	t.Run("a killed gateway leaves nothing unanswered", func(t *testing.T) {
 		expectSurvival(t, s, p)
 	})
@@ -260,10 +265,10 @@ func expectOneToken(t *testing.T, p *harness.Platform) {
 	}
 }
 
-// expectCallbackIPs calls WeChat's API through the edge and api-proxy without any token of its own.
-func expectCallbackIPs(t *testing.T) {
+// call calls WeChat's API through the edge and one of the api-proxies, and returns the answer.
+func call(t *testing.T, uri string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, apiProxyURL+"/cgi-bin/getcallbackip", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, apiProxyURL+uri, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,8 +278,33 @@ func expectCallbackIPs(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var body bytes.Buffer
-	if _, err := body.ReadFrom(resp.Body); err != nil || !strings.Contains(body.String(), "ip_list") {
+	if _, err := body.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("%s: %s, %v", resp.Status, body.String(), err)
+	}
+	return body.String()
+}
+
+// expectVirtualToken does what an SDK does whose base address was changed, and nothing else.
+func expectVirtualToken(t *testing.T) {
+	t.Helper()
+	tokens := map[string]int{}
+	for range 6 {
+		var answer struct {
+			AccessToken string `json:"access_token"`
+		}
+		body := call(t, "/cgi-bin/token?grant_type=client_credential&secret=whatever&appid="+account.DevelopmentAppID)
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || !strings.HasPrefix(answer.AccessToken, "wxv1.") {
+			t.Errorf("answer %s, %v", body, err)
+		}
+		tokens[answer.AccessToken]++
+	}
+	if len(tokens) != 1 {
+		t.Errorf("the replicas give %d different tokens", len(tokens))
+	}
+	for token := range tokens {
+		if body := call(t, "/cgi-bin/menu/get?access_token="+token); !strings.Contains(body, "button") {
+			t.Error(body)
+		}
 	}
 }
 
