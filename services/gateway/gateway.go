@@ -27,6 +27,7 @@ import (
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	tokenv1 "github.com/wxstack/wxstack/proto/wxstack/token/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/allowance"
 	"github.com/wxstack/wxstack/services/gateway/internal/allowlist"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
@@ -103,6 +104,7 @@ type Service struct {
 	window   *dedupe.Window
 	replier  *replier.Client
 	courier  *late.Courier
+	book     *allowance.Book
 	redis    redis.UniversalClient
 	logic    *grpc.ClientConn
 	proxy    *grpc.ClientConn
@@ -157,12 +159,14 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiProxy, Owner: owner,
 		Accounts: s.appIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
 	})
+	s.book = allowance.NewBook(s.redis, tel.Metrics)
 	s.handler = callback.New(callback.Options{
 		Accounts:        s.accounts.Current,
 		Callers:         callers,
 		Deduper:         s.window,
 		Asker:           asker,
 		Late:            s.courier,
+		Allowances:      s.book,
 		Owner:           owner,
 		TimestampWindow: withDefault(cfg.TimestampWindow, defaultTimestampWindow),
 		BodyLimit:       withDefault(cfg.BodyLimit, defaultBodyLimit),
@@ -227,6 +231,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return s.replier.Watch(ctx, s.health.Component("logic").Report)
 	}))
 	group.Add("late answers", s.courier)
+	group.Add("allowances", s.book)
 	group.Add("http", lifecycle.Func(s.serve))
 	s.log.InfoContext(ctx, "waiting for WeChat", "addr", s.Addr())
 	return errors.Join(group.Run(ctx), s.close())

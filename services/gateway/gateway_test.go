@@ -29,6 +29,7 @@ import (
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/allowance"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
@@ -395,8 +396,9 @@ func onPipes(t *testing.T, replier late.Replier, do func(t *testing.T, p *pipes)
 		s.courier = late.New(late.Options{
 			Store: late.NewMemory(), Asker: asker, Accounts: directory.AppIDs, Log: log, Metrics: metrics,
 		})
+		s.book = allowance.NewBook(nil, metrics) // which nothing runs.
 		s.handler = callback.New(callback.Options{
-			Accounts: func() *accounts.Directory { return directory }, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Asker: asker, Late: s.courier,
+			Accounts: func() *accounts.Directory { return directory }, Deduper: dedupe.NewWindow(dedupe.NewMemory(), working, func(error) {}), Asker: asker, Late: s.courier, Allowances: s.book,
 			TimestampWindow: defaultTimestampWindow, BodyLimit: defaultBodyLimit, Log: log, Metrics: metrics,
 		})
 		ctx, cancel := context.WithCancel(t.Context())

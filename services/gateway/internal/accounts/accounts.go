@@ -26,10 +26,24 @@ type Account struct {
 	// LateAnswer says what becomes of an answer that comes after the last delivery.
 	LateAnswer account.LateAnswer
 
+	kind account.Kind
 	// tokens holds the current callback Token and, during a rotation, the previous one.
 	tokens []config.Secret
 	// ciphers holds every pair of Token and EncodingAESKey that is accepted, the current pair first.
 	ciphers []*msgcrypt.Cipher
+}
+
+// SendsCustomerService reports whether the account may have the right to customer-service messages (客服消息). A
+// service account (服务号) has it once it is verified (微信认证); of a subscription account (订阅号) its policy for
+// late answers tells. Those of mini programs follow rules of their own, and platforms have no followers.
+func (a *Account) SendsCustomerService() bool {
+	switch a.kind { //nolint:exhaustive // see above.
+	case account.KindService:
+		return true
+	case account.KindSubscription:
+		return a.LateAnswer.Policy == account.LateAnswerCustomerService
+	}
+	return false
 }
 
 // Verify reports whether sign is the signature over timestamp and nonce, the query parameters of every
@@ -210,7 +224,8 @@ func open(files *config.Files, entry account.Account, production bool) (*Account
 			"choose one of your own in the console (基本配置, 令牌)")
 	}
 	a := &Account{
-		AppID: entry.AppID, OriginalID: entry.OriginalID, Encryption: entry.Encryption, LateAnswer: entry.LateAnswer, tokens: tokens,
+		AppID: entry.AppID, OriginalID: entry.OriginalID, Encryption: entry.Encryption, LateAnswer: entry.LateAnswer,
+		kind: entry.Kind, tokens: tokens,
 	}
 	if entry.Encryption == account.EncryptionPlain {
 		return a, nil

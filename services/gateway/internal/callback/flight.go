@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/chassis/fault"
+	"github.com/wxstack/wxstack/services/gateway/internal/allowance"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/wechat/account"
+	"github.com/wxstack/wxstack/wechat/custommessage"
 	"github.com/wxstack/wxstack/wechat/message"
 )
 
@@ -36,6 +38,12 @@ type Late interface {
 	Pick(ctx context.Context, appID, openID, by string) (late.Pickup, error)
 }
 
+// Allowances notes how many customer-service messages a follower allows. It is allowance.Book.
+type Allowances interface {
+	// Grant notes what a follower did, without waiting.
+	Grant(g allowance.Grant)
+}
+
 // flights holds the computations of this replica, one per message. Every delivery of a message that
 // arrives while its flight is on joins it.
 //
@@ -43,12 +51,13 @@ type Late interface {
 // flight doesn't end with it: WeChat drops that connection after 5 s and collects the answer with the next
 // one, so the flight goes on by itself then.
 type flights struct {
-	deduper Deduper
-	asker   *late.Asker
-	late    Late
-	owner   string
-	log     *slog.Logger
-	metrics *metrics
+	deduper    Deduper
+	asker      *late.Asker
+	late       Late
+	allowances Allowances
+	owner      string
+	log        *slog.Logger
+	metrics    *metrics
 
 	// stop is closed when flights have to end at once.
 	stop     chan struct{}
@@ -65,8 +74,10 @@ type flight struct {
 	key dedupe.Key
 	in  message.Message
 	// push is what in was read from.
-	push    []byte
-	policy  account.LateAnswer
+	push   []byte
+	policy account.LateAnswer
+	// trigger is what the push allows the account to send.
+	trigger custommessage.Trigger
 	arrived time.Time
 	// budgetEnds is when the last delivery ends; it is known once the message is claimed.
 	budgetEnds time.Time
@@ -101,6 +112,9 @@ func (g *flights) join(key dedupe.Key, d delivery) (f *flight, begins bool) {
 	}
 	if d.in.Notice != nil { // Some hold secrets, which must not lie in a store until logic has time.
 		f.policy.Policy = account.LateAnswerDrop
+	}
+	if d.account.SendsCustomerService() {
+		f.trigger = custommessage.TriggerOf(d.in)
 	}
 	g.open[key] = f
 	g.work.Add(1)
@@ -196,6 +210,10 @@ func (c *cruise) begin() {
 	c.look()
 	// Won by itself, but not new: a take-over.
 	c.result.repeated = c.claim.State != dedupe.Won || c.claim.Age >= dedupe.Lease
+	if !c.result.repeated && c.trigger != custommessage.NoTrigger {
+		// Before logic is asked, since what logic sends counts towards it.
+		c.allowances.Grant(allowance.Grant{AppID: c.key.AppID, OpenID: c.in.FromUserName, Trigger: c.trigger, At: c.arrived})
+	}
 	now := time.Now()
 	c.budgetEnds = budgetEnd(now, ageOf(c.claim, c.in.CreateTime, now))
 	c.state, c.act, c.pause = course{}.next(c.claim, now, c.budgetEnds)

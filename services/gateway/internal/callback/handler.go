@@ -32,10 +32,11 @@ type Options struct {
 	Accounts func() *accounts.Directory
 	// Callers returns why a request cannot come from WeChat, judging by where it comes from, or nil. Without
 	// it anybody may call, and has to prove to be WeChat by the signature alone.
-	Callers func(*http.Request) error
-	Deduper Deduper
-	Asker   *late.Asker
-	Late    Late
+	Callers    func(*http.Request) error
+	Deduper    Deduper
+	Asker      *late.Asker
+	Late       Late
+	Allowances Allowances
 	// Owner names this replica among all.
 	Owner string
 	// TimestampWindow is how far a push's timestamp may be off this server's clock.
@@ -70,14 +71,15 @@ func New(o Options) *Handler {
 		log:       o.Log,
 		metrics:   m,
 		flights: &flights{
-			deduper: o.Deduper,
-			asker:   o.Asker,
-			late:    o.Late,
-			owner:   o.Owner,
-			log:     o.Log,
-			metrics: m,
-			stop:    make(chan struct{}),
-			open:    map[dedupe.Key]*flight{},
+			deduper:    o.Deduper,
+			asker:      o.Asker,
+			late:       o.Late,
+			allowances: o.Allowances,
+			owner:      o.Owner,
+			log:        o.Log,
+			metrics:    m,
+			stop:       make(chan struct{}),
+			open:       map[dedupe.Key]*flight{},
 		},
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/services/gateway/internal/accounts"
+	"github.com/wxstack/wxstack/services/gateway/internal/allowance"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
@@ -140,9 +141,23 @@ func (p *proxy) texts() []string {
 	return texts
 }
 
+// grants are what followers allowed.
+type grants struct {
+	mu  sync.Mutex
+	all []allowance.Grant
+}
+
+func (g *grants) Grant(one allowance.Grant) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all = append(g.all, one)
+}
+
 // replica is one gateway.
 type replica struct {
 	*callback.Handler
+
+	grants   *grants
 	registry *prometheus.Registry
 	log      *lockedBuffer
 	stop     func(context.Context)
@@ -192,6 +207,7 @@ func newReplicaOf(tb testing.TB, h house) *replica {
 	tel := telemetry.ForTest(&log)
 	working := func(context.Context) error { return nil }
 	owner := rand.Text()
+	granted := &grants{}
 	asker := late.NewAsker(h.replier, tel.Log)
 	courier := late.New(late.Options{
 		Store: h.late, Asker: asker, Proxy: h.proxy, Owner: owner, Accounts: func() []string { return []string{testAppID} },
@@ -204,12 +220,14 @@ func newReplicaOf(tb testing.TB, h house) *replica {
 			Deduper:         dedupe.NewWindow(h.store, working, func(error) {}),
 			Asker:           asker,
 			Late:            courier,
+			Allowances:      granted,
 			Owner:           owner,
 			TimestampWindow: 10 * time.Minute,
 			BodyLimit:       1 << 20,
 			Log:             tel.Log,
 			Metrics:         tel.Metrics,
 		}),
+		grants:   granted,
 		registry: tel.Metrics,
 		log:      &log,
 	}
