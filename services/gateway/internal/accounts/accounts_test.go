@@ -194,6 +194,28 @@ accounts:
 	}
 }
 
+func TestWhoMaySendCustomerServiceMessages(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{
+		"kind: service":      true,
+		"kind: subscription": false,
+		"kind: subscription, late_answer: {policy: customer_service}": true,
+		"kind: mini_program": false,
+	} {
+		d, err := load(t, true, map[string]string{
+			"accounts.yaml": "accounts: [{app_id: wx1, original_id: gh_1, encryption: plain, " + kind + `, callback_token_file: "$DIR/token"}]`, "token": "t",
+		})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		a, ok := d.Only()
+		if !ok || a.SendsCustomerService() != want {
+			t.Errorf("%s: %v, want %v", kind, !want, want)
+		}
+	}
+}
+
 // TestAnAuthorizersPushesAreSealedForItsPlatform: the AppID at the end of the plaintext is the platform's, also
 // in messages to an authorizer (第三方平台, 消息加解密说明).
 func TestAnAuthorizersPushesAreSealedForItsPlatform(t *testing.T) {
