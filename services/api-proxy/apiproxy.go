@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
+	"github.com/wxstack/wxstack/chassis/callers"
 	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
@@ -191,7 +192,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 // listen builds both servers and binds their addresses.
 func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemetry, calls *once.Caller, face apiproxyv1.ApiProxyServiceServer) error {
 	var err error
-	if s.grpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
+	if s.grpc, err = rpc.NewServer(tel, cfg.TLS, rpc.Admit(callers.Admit(s.callers.Identify))); err != nil {
 		return fmt.Errorf("gRPC server: %w", err)
 	}
 	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, face)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/wxstack/wxstack/chassis/callers"
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
@@ -123,7 +124,7 @@ func (s *Service) serve(ctx context.Context, cfg Config) error {
 	if s.callers, err = caller.Open(cfg.CallersFile, s.tel); err != nil {
 		return err
 	}
-	if s.rpc, err = rpc.NewServer(s.tel, cfg.TLS, rpc.Admit(s.callers.Admit)); err != nil {
+	if s.rpc, err = rpc.NewServer(s.tel, cfg.TLS, rpc.Admit(callers.Admit(s.callers.Identify))); err != nil {
 		return err
 	}
 	first := s.house.Load()

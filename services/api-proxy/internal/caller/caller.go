@@ -178,15 +178,5 @@ func (d *Directory) Verify(t virtual.Token, text virtual.Text, signature []byte)
 	return d.listed.Verify(t.Caller, text, signature)
 }
 
-type contextKey struct{}
-
-// NewContext returns a context that knows the caller.
-func NewContext(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, contextKey{}, c)
-}
-
 // FromContext returns the caller that the context knows, otherwise the zero one, which may do nothing.
-func FromContext(ctx context.Context) Caller {
-	c, _ := ctx.Value(contextKey{}).(Caller)
-	return c
-}
+func FromContext(ctx context.Context) Caller { return callers.FromContext[Caller](ctx) }

@@ -1,8 +1,6 @@
 package caller
 
 import (
-	"context"
-
 	"github.com/wxstack/wxstack/chassis/callers"
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -24,11 +22,5 @@ func Open(path string, table *endpoint.Table, tel *telemetry.Telemetry) (*Live, 
 	return &Live{live}, nil
 }
 
-// Admit lets a call in whose caller is known, and makes its context know the caller. It is an rpc.Admission.
-func (l *Live) Admit(ctx context.Context) (context.Context, error) {
-	c, err := l.Current().Identify(rpc.CallerOf(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return NewContext(ctx, c), nil
-}
+// Identify returns who a call comes from, by the callers in force.
+func (l *Live) Identify(from rpc.Caller) (Caller, error) { return l.Current().Identify(from) }

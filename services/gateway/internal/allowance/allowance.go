@@ -8,6 +8,7 @@ package allowance
 import (
 	"context"
 	_ "embed" // for the script.
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -132,8 +133,9 @@ func (b *Book) write(ctx context.Context, batch []Grant) bool {
 // args are the script's.
 func (g Grant) args() []any {
 	record := custommessage.Record{}.Grant(g.At, g.Trigger)
-	args := []any{record.End().Sub(g.At).Milliseconds()}
-	for name, value := range record.Fields() {
+	fields := record.Fields()
+	args := slices.Grow([]any{record.End().Sub(g.At).Milliseconds()}, 2*len(fields))
+	for name, value := range fields {
 		args = append(args, name, value)
 	}
 	return args

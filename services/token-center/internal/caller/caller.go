@@ -83,15 +83,8 @@ func (d *Directory) Identify(from rpc.Caller) (Caller, error) {
 	return Caller{Name: anybody, accounts: everything, kinds: everything}, nil
 }
 
-type contextKey struct{}
-
 // NewContext returns a context that knows the caller.
-func NewContext(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, contextKey{}, c)
-}
+func NewContext(ctx context.Context, c Caller) context.Context { return callers.NewContext(ctx, c) }
 
 // FromContext returns the caller that the context knows, otherwise the zero one, which may have nothing.
-func FromContext(ctx context.Context) Caller {
-	c, _ := ctx.Value(contextKey{}).(Caller)
-	return c
-}
+func FromContext(ctx context.Context) Caller { return callers.FromContext[Caller](ctx) }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	"github.com/wxstack/wxstack/chassis/callers"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	"github.com/wxstack/wxstack/services/token-center/internal/caller"
 )
@@ -21,7 +22,7 @@ func TestACallersKeyIsReplacedWhileTheServiceRuns(t *testing.T) {
 	}
 	admitted := func(key string) bool {
 		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+key))
-		ctx, err := live.Admit(ctx)
+		ctx, err := callers.Admit(live.Identify)(ctx)
 		return err == nil && caller.FromContext(ctx).Name == "a"
 	}
 	if !admitted(keyA) || admitted(keyB) {
