@@ -180,7 +180,7 @@ func (f *Forwarder) account(ctx context.Context, c Call) (Call, error) {
 // forbid writes down that a known caller asks for what it may not have.
 func (f *Forwarder) forbid(ctx context.Context, c Call, format string, args ...any) error {
 	f.metrics.refused(c)
-	f.log.WarnContext(ctx, "call denied", "audit", true, "caller", c.Caller.Name, "method", c.Method, "endpoint", c.Endpoint.Path)
+	f.log.WarnContext(ctx, "call denied", "audit", true, "caller", c.Caller.Name, "method", c.Method, "path", c.Target.Path)
 	return fault.New(fault.Forbidden, "caller %q %s", c.Caller.Name, fmt.Sprintf(format, args...))
 }
 

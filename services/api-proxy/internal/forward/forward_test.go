@@ -539,3 +539,41 @@ func TestVerdictsOnCustomerServiceMessagesAreNoted(t *testing.T) {
 		t.Errorf("a healed message was noted as %v, %v", healed.sent.verdicts, err)
 	}
 }
+
+// Who did what is written down for every call that changes something, and for whatever was denied.
+func TestCallsThatActAreAuditRecords(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		call, answer string
+		want         []string // in the one record; none: there is no record
+	}{
+		{"POST /cgi-bin/message/custom/send", ok, []string{`"msg":"call"`, `"audit":true`, `"caller":"anybody"`, `"app_id":"wx1"`, `"endpoint":"/cgi-bin/message/custom/send"`, `"status":200`}},
+		{"POST /cgi-bin/message/custom/send", `{"errcode":45015,"errmsg":"invalid credential rid: 61725984-6126f6f9-040f19c4"}`, []string{`"audit":true`, `"errcode":45015`, `"rid":"61725984-6126f6f9-040f19c4"`}},
+		{"POST /cgi-bin/unheard/of?secret=SECRET", ok, []string{`"audit":true`, `"endpoint":"other"`, `"path":"/cgi-bin/unheard/of"`}},
+		{"GET /cgi-bin/menu/get", ok, nil},
+	} {
+		b := newBench(t, tt.answer)
+		if _, _, err := b.call(t.Context(), t, tt.call); err != nil {
+			t.Fatal(err)
+		}
+		for _, words := range tt.want {
+			if strings.Count(b.log.String(), words) != 1 {
+				t.Errorf("%s: the log has no %s:\n%s", tt.call, words, b.log)
+			}
+		}
+		if tt.want == nil && strings.Contains(b.log.String(), `"audit":true`) {
+			t.Errorf("%s is an audit record:\n%s", tt.call, b.log)
+		}
+	}
+	b := newBench(t, ok)
+	parsed, err := target.Parse("/cgi-bin/menu/create")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Admit(t.Context(), forward.Call{Method: http.MethodPost, Target: parsed}); err == nil || fault.KindOf(err) != fault.Forbidden {
+		t.Errorf("nobody may do everything: %v", err)
+	}
+	if log := b.log.String(); !strings.Contains(log, "call denied") || !strings.Contains(log, `"path":"/cgi-bin/menu/create"`) {
+		t.Errorf("the log has no denial:\n%s", log)
+	}
+}

@@ -22,6 +22,9 @@ func (f *Forwarder) finish(ctx context.Context, c Call, a *Answer, err error, be
 		slog.Bool("audit", !c.Endpoint.Repeat), slog.String("caller", c.Caller.Name), slog.String("app_id", c.AppID),
 		slog.String("method", c.Method), slog.String("endpoint", c.Endpoint.Path), slog.Int64("took_ms", took.Milliseconds()),
 	}
+	if !c.Endpoint.Listed() {
+		record = append(record, slog.String("path", c.Target.Path)) // which is checked, and holds no query.
+	}
 	switch {
 	case err != nil && throttled(err):
 		level, message = max(level, slog.LevelInfo), "call throttled"
