@@ -127,6 +127,8 @@ type Service struct {
 	redis    redis.UniversalClient
 	shared   *redisconn.Shared
 	callers  *caller.Live
+	// components gives the tokens of third-party platforms.
+	components *tokens.Components
 }
 
 const (
@@ -174,11 +176,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(err, s.close())
 	}
 	tokenService := tokenv1.NewTokenServiceClient(center)
-	s.cache = tokens.NewCache(tokenService, tel)
+	s.cache, s.components = tokens.NewCache(tokenService, tel), tokens.NewComponents(tokenService)
 	limiter := limit.New(limit.NewRedis(s.redis), s.shared, tel)
 	allowances := allowance.NewTracker(allowance.NewRedis(s.redis), s.shared)
 	forwarder := forward.New(forward.Parts{
-		Table: table, Tokens: s.cache, Tickets: tokens.NewTickets(tokenService), Codes: tokens.NewCodes(tokenService), Upstream: up,
+		Table: table, Tokens: s.cache, Components: s.components, Tickets: tokens.NewTickets(tokenService), Codes: tokens.NewCodes(tokenService), Upstream: up,
 		Limiter: limiter, Allowances: allowances,
 	}, forward.NewMetrics(tel.Metrics), tel.Log)
 	guard := idempotency.NewGuard(idempotency.NewLedger(idempotency.NewRedis(s.redis), s.shared), idempotency.NewMetrics(tel.Metrics), tel.Log)
@@ -197,7 +199,7 @@ func (s *Service) listen(ctx context.Context, cfg Config, tel *telemetry.Telemet
 	}
 	apiproxyv1.RegisterApiProxyServiceServer(s.grpc, face)
 	s.http = &http.Server{
-		Handler:           httpapi.New(calls, s.callers, s.cache, cfg.SpoolDir, tel.Log),
+		Handler:           httpapi.New(calls, s.callers, s.cache, s.components, cfg.SpoolDir, tel.Log),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

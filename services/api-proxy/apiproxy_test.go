@@ -94,7 +94,7 @@ func TestWhatTokenCenterAloneMayDoIsRefused(t *testing.T) {
 	wechat := startPlatform(t, sayOK)
 	p := startProxy(t, startCenter(t, appID), wechat.URL)
 	for _, call := range []string{
-		"POST /cgi-bin/clear_quota/v2", "POST /CGI-BIN/Clear_Quota/v2/", "POST /cgi-bin/component/api_component_token",
+		"POST /cgi-bin/clear_quota/v2", "POST /CGI-BIN/Clear_Quota/v2/", "POST /cgi-bin/component/api_query_auth",
 		"POST /cgi-bin/component/api_start_push_ticket",
 	} {
 		method, uri, _ := strings.Cut(call, " ")

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/config"
@@ -28,6 +29,8 @@ const (
 	crmOld   = "crm-old-key-do-not-log-0123456789abc"
 	batchKey = "batch-key-do-not-log-0123456789abcd"
 	otherApp = "wx0000000000000002"
+	// platformApp is the AppID of a third-party platform (第三方平台).
+	platformApp = "wx000000000000000p"
 )
 
 // callersFile writes the file and its keys. In the text DIR stands for the folder of the keys.
@@ -424,4 +427,55 @@ func TestAUsersTokenIsProofEnoughWhereTheFileSaysSo(t *testing.T) {
 	if seen := g.reached(); len(seen) != 1 {
 		t.Errorf("WeChat was asked for %v", seen)
 	}
+}
+
+func TestAPlatformsCallsGetItsToken(t *testing.T) {
+	t.Parallel()
+	var uris []string
+	wechat := startPlatform(t, nil)
+	wechat.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		uris = append(uris, r.RequestURI)
+		if strings.Contains(r.RequestURI, tokenOf(platformApp, 1)) {
+			_, _ = io.WriteString(w, `{"errcode":40001,"errmsg":"invalid credential"}`)
+			return
+		}
+		sayOK(w, r)
+	})
+	c := startCenter(t, appID, platformApp)
+	p := startProxyWith(t, apiproxy.Config{TokenCenterAddr: c.addr, BaseURLs: []string{wechat.URL}, CallersFile: callersFile(t, twoCallers)})
+	ask := func(appID, key string) answer {
+		body := fmt.Sprintf(`{"component_appid":%q,"component_appsecret":%q,"component_verify_ticket":"t"}`, appID, key)
+		return p.do(http.MethodPost, "/cgi-bin/component/api_component_token", strings.NewReader(body), nil)
+	}
+	var given struct {
+		Token string `json:"component_access_token"`
+		Life  int    `json:"expires_in"`
+	}
+	if a := ask(platformApp, batchKey); json.Unmarshal([]byte(a.Body), &given) != nil || !strings.HasPrefix(given.Token, "wxv1.") || given.Life <= 0 {
+		t.Fatalf("answer %+v", a)
+	}
+	wantRefusal(t, ask("", batchKey), http.StatusOK, 41002, "appid")
+	wantRefusal(t, ask(platformApp, crmKey), http.StatusForbidden, -403, "accounts")
+	wantRefusal(t, ask("wx9", batchKey), http.StatusNotFound, -404, "wx9")
+
+	call := func(query string, header http.Header) answer {
+		return p.do(http.MethodPost, "/cgi-bin/component/api_create_preauthcode"+query, strings.NewReader("{}"), header)
+	}
+	header := bearer(batchKey)
+	wantRefusal(t, call("", header), http.StatusBadRequest, -400, "has to name it")
+	header.Set("X-Wx-Appid", platformApp)
+	wantOK(t, call("?component_access_token="+given.Token, nil)) // healed on the way.
+	wantOK(t, call("?access_token="+given.Token, nil))
+	wantOK(t, call("?a=b&component_access_token=whatever", header))
+	newer := "/cgi-bin/component/api_create_preauthcode?component_access_token=" + tokenOf(platformApp, 2)
+	want := []string{strings.Replace(newer, "-2", "-1", 1), newer, newer, newer + "&a=b"}
+	if diff := cmp.Diff(want, uris); diff != "" || c.refreshed() != 1 {
+		t.Errorf("%d refreshes, WeChat saw (-want +got):\n%s", c.refreshed(), diff)
+	}
+	for _, path := range []string{"api_query_auth", "api_authorizer_token", "api_get_authorizer_list"} {
+		a := p.do(http.MethodPost, "/cgi-bin/component/"+path, strings.NewReader("{}"), header)
+		wantRefusal(t, a, http.StatusForbidden, -403, "token-center owns the tokens")
+	}
+	// An account's token is none of the platform's.
+	wantRefusal(t, p.do(http.MethodGet, "/cgi-bin/menu/get", nil, header), http.StatusNotFound, -404, platformApp)
 }

@@ -96,7 +96,11 @@ func (c *center) token(app string) *tokenv1.Token {
 func (c *center) ListAccounts(context.Context, *tokenv1.ListAccountsRequest) (*tokenv1.ListAccountsResponse, error) {
 	resp := &tokenv1.ListAccountsResponse{}
 	for app := range c.current {
-		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
+		account := &tokenv1.Account{AppId: app}
+		if app == platformApp {
+			account.Tokens = []*tokenv1.TokenStatus{{Kind: tokenv1.TokenKind_TOKEN_KIND_COMPONENT_ACCESS_TOKEN}}
+		}
+		resp.Accounts = append(resp.Accounts, account)
 	}
 	for app := range c.frozen {
 		resp.Accounts = append(resp.Accounts, &tokenv1.Account{AppId: app})
@@ -109,7 +113,9 @@ func (c *center) WatchToken(_ *tokenv1.WatchTokenRequest, stream tokenv1.TokenSe
 	c.key = rpc.CallerOf(stream.Context()).Key.Reveal()
 	var all []*tokenv1.Token
 	for app := range c.current {
-		all = append(all, c.token(app))
+		if app != platformApp { // of another kind than is watched.
+			all = append(all, c.token(app))
+		}
 	}
 	c.mu.Unlock()
 	for _, token := range all {
@@ -138,6 +144,11 @@ func (c *center) RefreshToken(_ context.Context, r *tokenv1.RefreshTokenRequest)
 func (c *center) GetToken(_ context.Context, r *tokenv1.GetTokenRequest) (*tokenv1.GetTokenResponse, error) {
 	if err, ok := c.frozen[r.GetAppId()]; ok {
 		return nil, err
+	}
+	if r.GetKind() == tokenv1.TokenKind_TOKEN_KIND_COMPONENT_ACCESS_TOKEN && r.GetAppId() == platformApp {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return &tokenv1.GetTokenResponse{Token: c.token(platformApp)}, nil
 	}
 	kinds := map[tokenv1.TokenKind]string{
 		tokenv1.TokenKind_TOKEN_KIND_JSAPI_TICKET: "jsapi", tokenv1.TokenKind_TOKEN_KIND_WX_CARD_TICKET: "wx_card",

@@ -22,11 +22,15 @@ type TokenUse string
 const (
 	// Account paths take the account's access token; the proxy puts it in.
 	Account TokenUse = "account"
+	// Component paths take the token of a third-party platform (第三方平台).
+	Component TokenUse = "component"
 	// None paths take another token or none, such as a follower's OAuth token; they pass untouched.
 	None TokenUse = "none"
 	// Virtual paths are those where SDKs fetch an access token; the proxy answers them itself, with one that
 	// is good here only. A real fetch would void the token that everybody uses.
 	Virtual TokenUse = "virtual"
+	// VirtualComponent paths are the same for the token of a third-party platform.
+	VirtualComponent TokenUse = "virtual_component"
 	// Ticket paths give a ticket, which token-center has already; fetching another wastes a small quota.
 	Ticket TokenUse = "ticket"
 	// Secret paths take the AppSecret, which token-center has: it makes the call.
@@ -183,8 +187,8 @@ func (e Endpoint) check() error {
 		return fmt.Errorf("endpoint %s: * may stand only at the end, after a slash", e.Path)
 	case len(e.Methods) == 0:
 		return fmt.Errorf("endpoint %s: methods is empty; write [GET], [POST] or both", e.Path)
-	case !slices.Contains([]TokenUse{Account, None, Virtual, Ticket, Secret, Refused}, e.Token):
-		return fmt.Errorf("endpoint %s: token %q is none of account, none, virtual, ticket, secret, refused", e.Path, e.Token)
+	case !slices.Contains([]TokenUse{Account, Component, None, Virtual, VirtualComponent, Ticket, Secret, Refused}, e.Token):
+		return fmt.Errorf("endpoint %s: token %q is none of account, component, none, virtual, virtual_component, ticket, secret, refused", e.Path, e.Token)
 	case !slices.Contains([]BodyKind{JSON, Multipart, Binary}, e.Body):
 		return fmt.Errorf("endpoint %s: body %q is none of json, multipart, binary", e.Path, e.Body)
 	}

@@ -40,8 +40,9 @@ func TestFind(t *testing.T) {
 		{"POST /datacube/getusersummary", facts{"/datacube/*", endpoint.Account, true, endpoint.JSON}},
 		{"GET /sns/userinfo", facts{"/sns/*", endpoint.None, false, endpoint.JSON}},
 		{"GET /sns/oauth2/component/access_token", facts{"/sns/*", endpoint.None, false, endpoint.JSON}},
-		{"POST /cgi-bin/component/api_query_auth", facts{"/cgi-bin/component/*", endpoint.None, false, endpoint.JSON}},
-		{"POST /cgi-bin/component/api_component_token", facts{"/cgi-bin/component/api_component_token", endpoint.Refused, false, endpoint.JSON}},
+		{"POST /cgi-bin/component/api_create_preauthcode", facts{"/cgi-bin/component/*", endpoint.Component, false, endpoint.JSON}},
+		{"POST /cgi-bin/component/api_query_auth", facts{"/cgi-bin/component/api_query_auth", endpoint.Refused, false, endpoint.JSON}},
+		{"POST /cgi-bin/component/api_component_token", facts{"/cgi-bin/component/api_component_token", endpoint.VirtualComponent, false, endpoint.JSON}},
 		{"GET /wxa/getaccessory", facts{endpoint.Other, endpoint.Account, false, endpoint.JSON}},
 		{"GET /snsx", facts{endpoint.Other, endpoint.Account, false, endpoint.JSON}},
 		{"GET /", facts{endpoint.Other, endpoint.Account, false, endpoint.JSON}},
@@ -58,7 +59,7 @@ func TestNoSpellingOfARefusedPathSlipsThrough(t *testing.T) {
 	t.Parallel()
 	table := builtIn(t)
 	for _, path := range []string{
-		"/Cgi-Bin/Clear_Quota/V2/", "/cgi-bin/component/api_component_token",
+		"/Cgi-Bin/Clear_Quota/V2/", "/cgi-bin/component/api_query_auth", "/cgi-bin/component/API_authorizer_token/", "/cgi-bin/component/api_get_authorizer_list",
 		"/cgi-bin/clear_quota/v2", "/cgi-bin/component/api_start_push_ticket", "/cgi-bin/component/clear_quota/v2",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "HEAD"} {

@@ -86,6 +86,7 @@ type Answer struct {
 type Forwarder struct {
 	table      *endpoint.Table
 	tokens     TokenSource
+	components TokenSource
 	tickets    TicketSource
 	codes      CodeSource
 	limiter    Limiter
@@ -99,6 +100,7 @@ type Forwarder struct {
 type Parts struct {
 	Table      *endpoint.Table
 	Tokens     TokenSource
+	Components TokenSource // the tokens of third-party platforms
 	Tickets    TicketSource
 	Codes      CodeSource
 	Limiter    Limiter
@@ -109,7 +111,7 @@ type Parts struct {
 // New makes a Forwarder.
 func New(p Parts, metrics *Metrics, log *slog.Logger) *Forwarder {
 	return &Forwarder{
-		table: p.Table, tokens: p.Tokens, tickets: p.Tickets, codes: p.Codes, limiter: p.Limiter, allowances: p.Allowances, upstream: p.Upstream,
+		table: p.Table, tokens: p.Tokens, components: p.Components, tickets: p.Tickets, codes: p.Codes, limiter: p.Limiter, allowances: p.Allowances, upstream: p.Upstream,
 		metrics: metrics, log: log,
 	}
 }
@@ -138,7 +140,7 @@ func (f *Forwarder) Admit(ctx context.Context, c Call) (Call, error) {
 			c.Method, c.Target.Path)
 	}
 	switch c.Endpoint.Token {
-	case endpoint.Refused, endpoint.Virtual:
+	case endpoint.Refused, endpoint.Virtual, endpoint.VirtualComponent:
 		f.metrics.refused(c)
 		return c, fault.New(fault.Precondition,
 			"%s is refused: token-center owns the tokens, and a fetch here would void the one in use; call the API without a token, this proxy adds it", c.Endpoint.Path)
@@ -149,7 +151,7 @@ func (f *Forwarder) Admit(ctx context.Context, c Call) (Call, error) {
 		if err := c.takeAppID(); err != nil {
 			return c, err
 		}
-	case endpoint.Account, endpoint.Ticket:
+	case endpoint.Account, endpoint.Component, endpoint.Ticket:
 	}
 	return f.account(ctx, c)
 }
@@ -162,7 +164,7 @@ func (f *Forwarder) account(ctx context.Context, c Call) (Call, error) {
 	asked := c.AppID
 	if asked == "" || c.Caller.MayUse(asked) {
 		begun := time.Now()
-		known, err := f.tokens.Account(ctx, asked)
+		known, err := f.source(c.Endpoint).Account(ctx, asked)
 		if err != nil {
 			c.AppID = unaccounted
 			f.finish(ctx, c, nil, err, begun)
@@ -220,7 +222,7 @@ func (f *Forwarder) do(ctx context.Context, c Call) (*Answer, error) {
 		return f.persist(ctx, c, c.Target.String())
 	case endpoint.Secret:
 		return f.code(ctx, c)
-	case endpoint.Account, endpoint.Ticket, endpoint.Virtual, endpoint.Refused:
+	case endpoint.Account, endpoint.Component, endpoint.Ticket, endpoint.Virtual, endpoint.VirtualComponent, endpoint.Refused:
 	}
 	return f.withToken(ctx, c)
 }
@@ -236,16 +238,17 @@ func refusal(who caller.Caller, err error) error {
 // withToken sends the call with the account's token, and once more with a newer one when WeChat
 // rejects it.
 func (f *Forwarder) withToken(ctx context.Context, c Call) (*Answer, error) {
-	token, err := f.tokens.Token(ctx, c.AppID)
+	source, name := f.source(c.Endpoint), nameOf(c.Endpoint)
+	token, err := source.Token(ctx, c.AppID)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := f.persist(ctx, c, c.Target.WithToken(token.Value.Reveal()))
+	answer, err := f.persist(ctx, c, c.Target.WithToken(name, token.Value.Reveal()))
 	if err != nil || answer.Code.Class() != errcode.TokenRejected {
 		return answer, err
 	}
 	f.metrics.rejected(token.AppID)
-	newer, err := f.tokens.Renew(ctx, token)
+	newer, err := source.Renew(ctx, token)
 	if err != nil {
 		// The verdict is true and says more than our failure to mend it.
 		f.log.WarnContext(ctx, "token rejected and not renewed", "app_id", token.AppID, "generation", token.Generation,
@@ -256,7 +259,7 @@ func (f *Forwarder) withToken(ctx context.Context, c Call) (*Answer, error) {
 	f.log.InfoContext(ctx, "token rejected, calling again with a newer one", "app_id", token.AppID, "endpoint", c.Endpoint.Path,
 		"errcode", answer.Code, "rejected_generation", token.Generation, "generation", newer.Generation)
 	f.discard(answer)
-	answer, err = f.persist(ctx, c, c.Target.WithToken(newer.Value.Reveal()))
+	answer, err = f.persist(ctx, c, c.Target.WithToken(name, newer.Value.Reveal()))
 	switch {
 	case err != nil:
 		f.metrics.healed(token.AppID, "failed")
@@ -269,6 +272,22 @@ func (f *Forwarder) withToken(ctx context.Context, c Call) (*Answer, error) {
 		f.metrics.healed(token.AppID, "healed")
 	}
 	return answer, err
+}
+
+// source is where the token of an endpoint comes from.
+func (f *Forwarder) source(e endpoint.Endpoint) TokenSource {
+	if e.Token == endpoint.Component {
+		return f.components
+	}
+	return f.tokens
+}
+
+// nameOf is the parameter that carries it.
+func nameOf(e endpoint.Endpoint) string {
+	if e.Token == endpoint.Component {
+		return target.ComponentToken
+	}
+	return target.AccountToken
 }
 
 // persist sends the call and, where that is safe, sends it again while WeChat is busy or silent.

@@ -58,10 +58,10 @@ type Handler struct {
 
 // New makes a Handler. Bodies too long for memory are kept in spoolDir; empty means the system's
 // folder for temporary files.
-func New(calls Caller, callers Callers, tokens Tokens, spoolDir string, log *slog.Logger) *Handler {
+func New(calls Caller, callers Callers, tokens, components Tokens, spoolDir string, log *slog.Logger) *Handler {
 	return &Handler{
 		calls: calls, callers: callers, spoolDir: spoolDir, log: log,
-		issuer: &issuer{callers: callers, tokens: tokens, log: log, given: map[holder]uint64{}},
+		issuer: &issuer{callers: callers, tokens: tokens, components: components, log: log, given: map[holder]uint64{}},
 	}
 }
 
@@ -93,7 +93,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer,
 		return nil, fault.Wrap(fault.Invalid, err, "%v", err)
 	}
 	e := h.calls.Endpoint(r.Method, t)
-	if e.Token == endpoint.Virtual {
+	if e.Token == endpoint.Virtual || e.Token == endpoint.VirtualComponent {
 		return h.issuer.issue(r, t, e)
 	}
 	who, account, err := h.identify(r, t, e)
@@ -114,7 +114,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) (*forward.Answer,
 		_ = c.Body.Close() // a file without a name: there is nothing left to lose.
 		return nil, fmt.Errorf("forward: %w", err)
 	}
-	if c.Endpoint.Token == endpoint.Account && answer.Code.Class() == errcode.TokenRejected {
+	if (c.Endpoint.Token == endpoint.Account || c.Endpoint.Token == endpoint.Component) && answer.Code.Class() == errcode.TokenRejected {
 		return nil, errors.Join(notHealed(answer.Code), answer.Body.Close(), c.Body.Close())
 	}
 	answer.Body = &holding{ReadCloser: answer.Body, request: c.Body}

@@ -55,14 +55,15 @@ func keyOf(r *http.Request, t target.Target, e endpoint.Endpoint) config.Secret 
 // more than a token, so that a wrong one is never overlooked.
 func (h *Handler) identify(r *http.Request, t target.Target, e endpoint.Endpoint) (caller.Caller, string, error) {
 	callers, account := h.callers.Current(), r.Header.Get(AppIDHeader)
-	token, text, signature, err := virtual.Split(t.Token())
+	sent := t.Token(parameterOf(e))
+	token, text, signature, err := virtual.Split(sent)
 	key := keyOf(r, t, e)
 	if anonymous := callers.Anonymous(); key == (config.Secret{}) && err != nil && e.Token == endpoint.None && anonymous.MayCall(e, r.Method, t.Path) {
 		return anonymous, account, nil
 	}
 	if errors.Is(err, virtual.ErrForeign) || key != (config.Secret{}) {
 		// An SDK that still has a token of WeChat's in its cache gets on by itself.
-		stale := t.Token() != "" && e.Token != endpoint.None
+		stale := sent != "" && e.Token != endpoint.None
 		return identifyByKey(callers, key, stale, account)
 	}
 	who, ok := callers.Verify(token, text, signature)
@@ -75,6 +76,14 @@ func (h *Handler) identify(r *http.Request, t target.Target, e endpoint.Endpoint
 		return who, "", fault.New(fault.Invalid, "header X-WX-AppID names another account than the access_token; leave one of them out")
 	}
 	return who, token.AppID, nil
+}
+
+// parameterOf is where a caller of the endpoint has its token.
+func parameterOf(e endpoint.Endpoint) string {
+	if e.Token == endpoint.Component {
+		return target.ComponentToken
+	}
+	return target.AccountToken
 }
 
 // identifyByKey returns who calls with a key, or with nothing that is known here.

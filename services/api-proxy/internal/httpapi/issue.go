@@ -30,11 +30,11 @@ type Tokens interface {
 	Renew(ctx context.Context, rejected credential.Token) (credential.Token, error)
 }
 
-// issuer answers /cgi-bin/token and /cgi-bin/stable_token with virtual tokens.
+// issuer answers /cgi-bin/token, /cgi-bin/stable_token and api_component_token with virtual tokens.
 type issuer struct {
-	callers Callers
-	tokens  Tokens
-	log     *slog.Logger
+	callers            Callers
+	tokens, components Tokens
+	log                *slog.Logger
 
 	mu sync.Mutex
 	// given holds the generation whose virtual token each caller got last from this process. Callers and
@@ -50,6 +50,10 @@ type request struct {
 	AppID        string `json:"appid"`
 	Secret       string `json:"secret"`
 	ForceRefresh bool   `json:"force_refresh"`
+
+	// Those of a third-party platform have names of their own.
+	ComponentAppID  string `json:"component_appid"`
+	ComponentSecret string `json:"component_appsecret"`
 }
 
 // maxRequest is far beyond the length of the parameters.
@@ -75,6 +79,9 @@ func readRequest(r *http.Request, t target.Target, e endpoint.Endpoint) (request
 			return asked, &verdict{47001, "data format error: the body is no JSON object with grant_type, appid and secret"}
 		}
 	}
+	if e.Token == endpoint.VirtualComponent {
+		asked = request{GrantType: "client_credential", AppID: asked.ComponentAppID, Secret: asked.ComponentSecret}
+	}
 	switch {
 	case asked.AppID == "":
 		return asked, &verdict{41002, "appid missing"}
@@ -99,7 +106,11 @@ func (i *issuer) issue(r *http.Request, t target.Target, e endpoint.Endpoint) (*
 	if err != nil {
 		return nil, err
 	}
-	token, err := i.token(r.Context(), who, asked)
+	source, name := i.tokens, target.AccountToken
+	if e.Token == endpoint.VirtualComponent {
+		source, name = i.components, target.ComponentToken
+	}
+	token, err := i.token(r.Context(), source, who, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -111,28 +122,25 @@ func (i *issuer) issue(r *http.Request, t target.Target, e endpoint.Endpoint) (*
 		return nil, fault.New(fault.Internal, "caller %q has no key", who.Name) // it came with one.
 	}
 	i.log.DebugContext(r.Context(), "virtual token given", "caller", who.Name, "app_id", token.AppID, "generation", token.Generation)
-	return forward.JSONAnswer(struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int64  `json:"expires_in"`
-	}{text, int64(token.Expires.Sub(now).Seconds())})
+	return forward.JSONAnswer(map[string]any{name: text, "expires_in": int64(token.Expires.Sub(now).Seconds())})
 }
 
 // token returns the account's real token, after a refresh if one is asked for.
-func (i *issuer) token(ctx context.Context, who caller.Caller, asked request) (credential.Token, error) {
+func (i *issuer) token(ctx context.Context, source Tokens, who caller.Caller, asked request) (credential.Token, error) {
 	if !who.MayUse(asked.AppID) {
 		return credential.Token{}, fault.New(fault.Forbidden,
 			"caller %q may not call in the name of account %.64q; if it should, add it to accounts of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", who.Name, asked.AppID)
 	}
-	appID, err := i.tokens.Account(ctx, asked.AppID)
+	appID, err := source.Account(ctx, asked.AppID)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	token, err := i.tokens.Token(ctx, appID)
+	token, err := source.Token(ctx, appID)
 	if err != nil {
 		return credential.Token{}, err
 	}
 	if asked.ForceRefresh && i.isCurrent(who, token) {
-		token = i.refresh(ctx, who, token)
+		token = i.refresh(ctx, source, who, token)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -150,8 +158,8 @@ func (i *issuer) isCurrent(who caller.Caller, token credential.Token) bool {
 
 // refresh asks for a newer token within token-center's budget. Without one the current one stays, as with
 // WeChat, which refreshes nothing within 30 s of the last time.
-func (i *issuer) refresh(ctx context.Context, who caller.Caller, token credential.Token) credential.Token {
-	newer, err := i.tokens.Renew(ctx, token)
+func (i *issuer) refresh(ctx context.Context, source Tokens, who caller.Caller, token credential.Token) credential.Token {
+	newer, err := source.Renew(ctx, token)
 	if err != nil {
 		i.log.WarnContext(ctx, "force_refresh without effect", "caller", who.Name, "app_id", token.AppID, "generation", token.Generation, "error", err)
 		return token

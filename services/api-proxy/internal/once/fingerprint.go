@@ -12,6 +12,7 @@ import (
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/forward"
 	"github.com/wxstack/wxstack/services/api-proxy/internal/idempotency"
+	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 )
 
 // fingerprint covers what WeChat would see of a call, but not a token that a caller wrote into it, nor the
@@ -25,7 +26,7 @@ func fingerprint(c forward.Call) (idempotency.Fingerprint, error) {
 	if err != nil {
 		return idempotency.Fingerprint{}, fault.Wrap(fault.Internal, err, "read the kept body")
 	}
-	return idempotency.FingerprintOf([]byte(c.Method), []byte(c.Target.WithToken("")), said), nil
+	return idempotency.FingerprintOf([]byte(c.Method), []byte(c.Target.WithToken(target.AccountToken, "")), said), nil
 }
 
 // errNoForm says that a body has to be taken as it is.

@@ -22,9 +22,11 @@ const (
 	// refuse request lines beyond 8 KiB.
 	MaxQueryBytes = 6 << 10
 
-	// tokenParameter carries the token in the query, also on POST. Source: every page of WeChat's API
+	// AccountToken carries the token in the query, also on POST. Source: every page of WeChat's API
 	// documentation.
-	tokenParameter = "access_token"
+	AccountToken = "access_token"
+	// ComponentToken does so in calls of a third-party platform (第三方平台); newer pages call it access_token.
+	ComponentToken = "component_access_token"
 )
 
 // Target is the checked address of a call without its host.
@@ -49,15 +51,15 @@ func Parse(raw string) (Target, error) {
 	return Target{Path: path, Query: query}, nil
 }
 
-// WithToken returns path and query with token as the only access_token. The other parameters keep
+// WithToken returns path and query with token as the only one, under that name. The other parameters keep
 // their bytes and their order.
-func (t Target) WithToken(token string) string {
+func (t Target) WithToken(name, token string) string {
 	var b strings.Builder
 	b.WriteString(t.Path)
-	b.WriteString("?" + tokenParameter + "=")
+	b.WriteString("?" + name + "=")
 	b.WriteString(url.QueryEscape(token))
 	for pair := range strings.SplitSeq(t.Query, "&") {
-		if pair != "" && !namesToken(pair) {
+		if pair != "" && !names(pair, AccountToken) && !names(pair, name) {
 			b.WriteByte('&')
 			b.WriteString(pair)
 		}
@@ -65,10 +67,11 @@ func (t Target) WithToken(token string) string {
 	return b.String()
 }
 
-// Token returns the access token that the caller sent; empty if there is none, or one that cannot be read.
-func (t Target) Token() string {
+// Token returns the token that the caller sent under that name or as an access_token; empty if there is none, or one
+// that cannot be read.
+func (t Target) Token(name string) string {
 	for pair := range strings.SplitSeq(t.Query, "&") {
-		if _, value, _ := strings.Cut(pair, "="); namesToken(pair) && value != "" {
+		if _, value, _ := strings.Cut(pair, "="); value != "" && (names(pair, name) || names(pair, AccountToken)) {
 			token, _ := url.QueryUnescape(value) // what cannot be read is no token of ours.
 			return token
 		}
@@ -84,14 +87,14 @@ func (t Target) String() string {
 	return t.Path + "?" + t.Query
 }
 
-// namesToken reports whether a parameter is an access token however its name is written.
-func namesToken(pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	decoded, err := url.QueryUnescape(name)
+// names reports whether a parameter has that name however it is written.
+func names(pair, name string) bool {
+	written, _, _ := strings.Cut(pair, "=")
+	decoded, err := url.QueryUnescape(written)
 	if err != nil {
-		decoded = name
+		decoded = written
 	}
-	return strings.EqualFold(strings.TrimSpace(decoded), tokenParameter)
+	return strings.EqualFold(strings.TrimSpace(decoded), name)
 }
 
 func checkPath(path string) error {

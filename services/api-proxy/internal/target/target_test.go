@@ -33,7 +33,7 @@ func TestWithToken(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Parse(%q): %v", tt.raw, err)
 			}
-			if diff := cmp.Diff(tt.want, parsed.WithToken("T")); diff != "" {
+			if diff := cmp.Diff(tt.want, parsed.WithToken(target.AccountToken, "T")); diff != "" {
 				t.Errorf("WithToken (-want +got):\n%s", diff)
 			}
 		})
@@ -42,7 +42,7 @@ func TestWithToken(t *testing.T) {
 
 func TestWithTokenEscapesTheToken(t *testing.T) {
 	t.Parallel()
-	got := target.Target{Path: "/a"}.WithToken("x&y=1 +#\r\n")
+	got := target.Target{Path: "/a"}.WithToken(target.AccountToken, "x&y=1 +#\r\n")
 	if want := "/a?access_token=x%26y%3D1+%2B%23%0D%0A"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -110,7 +110,7 @@ func FuzzWithToken(f *testing.F) {
 			return
 		}
 		const token = "the&token=#1"
-		uri := parsed.WithToken(token)
+		uri := parsed.WithToken(target.AccountToken, token)
 		u, err := url.ParseRequestURI(uri)
 		if err != nil {
 			t.Fatalf("WithToken(%q) = %q does not parse: %v", raw, uri, err)

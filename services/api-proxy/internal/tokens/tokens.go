@@ -262,16 +262,7 @@ func (c *Cache) accept(sent *tokenv1.Token) (credential.Token, error) {
 		return credential.Token{}, fault.New(fault.Unavailable, "token-center sent a token without app_id, value or generation")
 	}
 	now := time.Now()
-	token := credential.Token{
-		AppID:      sent.GetAppId(),
-		Value:      config.NewSecret(sent.GetValue()),
-		Generation: sent.GetGeneration(),
-		Expires:    now.Add(sent.GetExpiresIn().AsDuration()),
-	}
-	token.ExpireTime = token.Expires
-	if sent.GetExpireTime() != nil {
-		token.ExpireTime = sent.GetExpireTime().AsTime()
-	}
+	token := tokenOf(sent, now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.accounts[token.AppID]
@@ -284,6 +275,21 @@ func (c *Cache) accept(sent *tokenv1.Token) (credential.Token, error) {
 		c.ready.Report(nil)
 	}
 	return a.token, nil
+}
+
+// tokenOf is what token-center sent and came at the time now.
+func tokenOf(sent *tokenv1.Token, now time.Time) credential.Token {
+	token := credential.Token{
+		AppID:      sent.GetAppId(),
+		Value:      config.NewSecret(sent.GetValue()),
+		Generation: sent.GetGeneration(),
+		Expires:    now.Add(sent.GetExpiresIn().AsDuration()),
+	}
+	token.ExpireTime = token.Expires
+	if sent.GetExpireTime() != nil {
+		token.ExpireTime = sent.GetExpireTime().AsTime()
+	}
+	return token
 }
 
 // supersedes decides whether a token that just came replaces the one in use. Answers may overtake each
