@@ -179,12 +179,21 @@ const (
 func (r Record) Fields() map[string]string {
 	fields := map[string]string{}
 	for name, a := range map[string]Allowance{messageField: r.Message, actionField: r.Action} {
-		if !a.End.IsZero() {
-			fields[name] = strconv.Itoa(a.Left) + " " + strconv.FormatInt(a.End.UnixMilli(), 10)
+		if field := a.Field(); field != "" {
+			fields[name] = field
 		}
 	}
 
 	return fields
+}
+
+// Field returns an allowance as the value of its field; empty if it was never granted.
+func (a Allowance) Field() string {
+	if a.End.IsZero() {
+		return ""
+	}
+
+	return strconv.Itoa(a.Left) + " " + strconv.FormatInt(a.End.UnixMilli(), 10)
 }
 
 // ParseRecord reads the fields of a hash; none give the zero Record. Fields that it

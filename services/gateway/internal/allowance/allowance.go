@@ -9,11 +9,14 @@ import (
 	"context"
 	_ "embed" // for the script.
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	"github.com/wxstack/wxstack/wechat/custommessage"
 )
@@ -22,11 +25,13 @@ import (
 var grantSource string
 
 const (
-	// queueLength is how many grants may wait while a round trip is under way. At a thousand messages a second
-	// a round trip has to take a second before one is dropped.
-	queueLength = 1024
-	// maxBatch is how many grants one round trip takes.
-	maxBatch = 128
+	// gatherTime is how long the first of several grants waits for others. A round trip for each would cost a
+	// message more than all else that is done for it behind its reply.
+	gatherTime = 50 * time.Millisecond
+	// maxWaiting is how many grants may wait: those of a Redis that hangs while thousands of messages a second come.
+	maxWaiting = 8192
+	// maxBatch is how many grants one script takes, so that it holds nobody else up for long.
+	maxBatch = 256
 	// writeTimeout bounds a round trip, and with it how long a Redis that hangs delays the end of the process.
 	writeTimeout = 300 * time.Millisecond
 )
@@ -38,10 +43,15 @@ type Grant struct {
 	At            time.Time
 }
 
-// Book writes grants into Redis, in the order in which they come, those that wait together in one round trip.
+// Book writes grants into Redis, in the order in which they come, many in one round trip.
 type Book struct {
 	client redis.UniversalClient
-	queue  chan Grant
+	script *redis.Script
+
+	mu      sync.Mutex
+	waiting []Grant
+	// come has room for the word that grants wait.
+	come chan struct{}
 
 	written, failed, dropped prometheus.Counter
 }
@@ -53,17 +63,25 @@ func NewBook(client redis.UniversalClient, registry *prometheus.Registry) *Book 
 		Help: "Followers' deeds that allow customer-service messages: written into Redis, failed because it is away, dropped because too many waited.",
 	}, []string{"outcome"}))
 	return &Book{
-		client: client, queue: make(chan Grant, queueLength),
+		client: client, script: redis.NewScript(grantSource), come: make(chan struct{}, 1),
 		written: grants.WithLabelValues("written"), failed: grants.WithLabelValues("failed"), dropped: grants.WithLabelValues("dropped"),
 	}
 }
 
 // Grant has a grant written by and by. It never waits.
 func (b *Book) Grant(g Grant) {
-	select {
-	case b.queue <- g:
-	default:
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) >= maxWaiting {
 		b.dropped.Inc()
+		return
+	}
+	b.waiting = append(b.waiting, g)
+	if len(b.waiting) == 1 {
+		select {
+		case b.come <- struct{}{}:
+		default: // it was told already.
+		}
 	}
 }
 
@@ -72,71 +90,59 @@ func (b *Book) Run(ctx context.Context) error {
 	stopped := context.WithoutCancel(ctx)
 	for {
 		select {
-		case first := <-b.queue:
-			b.write(stopped, b.gather(first))
+		case <-b.come:
+			lifecycle.Sleep(ctx, gatherTime)
+			b.writeAll(stopped)
 		case <-ctx.Done():
-			b.finish(stopped)
+			b.writeAll(stopped)
 			return nil
 		}
 	}
 }
 
-// gather returns a grant with those that wait behind it.
-func (b *Book) gather(first Grant) []Grant {
-	batch := []Grant{first}
-	for len(batch) < maxBatch {
-		select {
-		case g := <-b.queue:
-			batch = append(batch, g)
-		default:
-			return batch
+// writeAll writes what waits, and gives up when Redis doesn't take it.
+func (b *Book) writeAll(ctx context.Context) {
+	b.mu.Lock()
+	all := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	// The keys of one script have to be on one node of a cluster, where all of an account's are.
+	slices.SortStableFunc(all, func(a, b Grant) int { return strings.Compare(a.AppID, b.AppID) })
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && n < maxBatch && all[n].AppID == all[0].AppID {
+			n++
 		}
-	}
-	return batch
-}
-
-// finish writes what waits, and gives up when Redis doesn't take it.
-func (b *Book) finish(ctx context.Context) {
-	for working := true; len(b.queue) > 0; {
-		batch := b.gather(<-b.queue)
-		if working {
-			working = b.write(ctx, batch)
-		} else {
-			b.dropped.Add(float64(len(batch)))
+		if !b.write(ctx, all[:n]) {
+			b.failed.Add(float64(n))
+			b.dropped.Add(float64(len(all) - n))
+			return
 		}
+		b.written.Add(float64(n))
+		all = all[n:]
 	}
 }
 
-// write writes grants in one round trip and reports whether Redis took them all.
+// write writes grants of one account in one round trip and reports whether Redis took them.
 func (b *Book) write(ctx context.Context, batch []Grant) bool {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	// What goes wrong stands in each answer.
-	answers, _ := b.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, g := range batch {
-			// With its source the script needs no second round trip to a server that has forgotten it.
-			pipe.Eval(ctx, grantSource, []string{custommessage.RecordKey(g.AppID, g.OpenID)}, g.args()...)
+	keys, args := make([]string, 0, len(batch)), make([]any, 0, argsEach*len(batch))
+	for i, g := range batch {
+		if i == 0 || g.Trigger != batch[i-1].Trigger || g.At.UnixMilli() != batch[i-1].At.UnixMilli() {
+			args = append(args, g.args()...)
+		} else { // as in many messages of one moment.
+			args = append(args, args[len(args)-argsEach:]...)
 		}
-		return nil
-	})
-	written := 0
-	for _, answer := range answers {
-		if answer.Err() == nil {
-			written++
-		}
+		keys = append(keys, custommessage.RecordKey(g.AppID, g.OpenID))
 	}
-	b.written.Add(float64(written))
-	b.failed.Add(float64(len(batch) - written))
-	return written == len(batch)
+	return b.script.Run(ctx, b.client, keys, args...).Err() == nil
 }
 
-// args are the script's.
+// argsEach is how many arguments of the script a grant has.
+const argsEach = 3
+
 func (g Grant) args() []any {
 	record := custommessage.Record{}.Grant(g.At, g.Trigger)
-	fields := record.Fields()
-	args := slices.Grow([]any{record.End().Sub(g.At).Milliseconds()}, 2*len(fields))
-	for name, value := range fields {
-		args = append(args, name, value)
-	}
-	return args
+	return []any{record.Message.Field(), record.Action.Field(), record.End().Sub(g.At).Milliseconds()}
 }

@@ -1,8 +1,17 @@
--- Writes what a trigger allows. What other kinds of triggers allow stays, and so does the record until the last
--- of them ends. Options of PEXPIRE that do the same are newer than some servers.
--- KEYS[1] record: a hash   ARGV[1] how long this is worth keeping, in ms   ARGV[2]... fields and values
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+-- Writes what triggers allow. What other kinds of triggers allow stays, and so does a record until the last of them
+-- ends. Options of PEXPIRE that do the same are newer than some servers.
+-- KEYS[…] records: hashes   ARGV[…] three for each: field message, field action, both empty for none, and how long this
+-- is worth keeping, in ms
+for i, record in ipairs(KEYS) do
+  local message, action, life = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
+  if action ~= '' then
+    redis.call('HSET', record, 'action', action)
+  end
+  if message ~= '' then
+    redis.call('HSET', record, 'message', message)
+    redis.call('PEXPIRE', record, life) -- nothing lasts longer.
+  elseif redis.call('PTTL', record) < tonumber(life) then
+    redis.call('PEXPIRE', record, life)
+  end
 end
-return redis.status_reply('OK')
+return #KEYS
