@@ -243,9 +243,9 @@ func TestAPartThatWasNotSent(t *testing.T) {
 func allow(t *testing.T, redis *miniredis.Miniredis, openID string, now time.Time) custommessage.Record {
 	t.Helper()
 	record := custommessage.Record{}.Grant(now, custommessage.Wrote)
-	key := custommessage.RecordKey(appID, openID)
-	for name, value := range record.Fields() {
-		redis.HSet(key, name, value)
+	key := custommessage.KeysOf(appID, openID).Message
+	if err := redis.Set(key, record.Message.Text()); err != nil {
+		t.Fatal(err)
 	}
 	redis.SetTTL(key, custommessage.MessageWindow)
 	return record
@@ -267,7 +267,7 @@ func TestMessagesSpendTheFollowersAllowance(t *testing.T) {
 	wechat, redis := startFollower(t), miniredis.RunT(t)
 	p := sharing(t, redis, startCenter(t, appID), wechat.URL)
 	client := dial(t, p)
-	end := allow(t, redis, "o1", time.Now().Truncate(time.Millisecond)).End()
+	end := allow(t, redis, "o1", time.Now().Truncate(time.Millisecond)).Message.End
 	send := func(key, text string) *apiproxyv1.Allowance {
 		t.Helper()
 		resp, err := client.SendCustomerServiceMessage(t.Context(), keyed(key, text))
@@ -297,7 +297,7 @@ func TestMessagesSpendTheFollowersAllowance(t *testing.T) {
 		t.Errorf("allowance %v after 45015, want nothing known", got)
 	}
 	wechat.plan("502")
-	end = allow(t, redis, "o1", time.Now().Truncate(time.Millisecond)).End()
+	end = allow(t, redis, "o1", time.Now().Truncate(time.Millisecond)).Message.End
 	_, err := client.SendCustomerServiceMessage(t.Context(), keyed("", "without a verdict"))
 	wantKind(t, err, fault.Deadline, "may have been sent")
 	wantAllowance(t, send("", "a"), 4, end)

@@ -3,7 +3,6 @@ package custommessage
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,41 +153,22 @@ func (r Record) LeftUntil(now time.Time) time.Time {
 	return last
 }
 
-// End returns when the last allowance is over, after which the record says nothing.
-func (r Record) End() time.Time {
-	if r.Action.End.After(r.Message.End) {
-		return r.Action.End
-	}
+// Keys are the names under which Redis keeps a follower's record, a text for each kind
+// of trigger, since each ends at a time of its own. The hash tag keeps all of an
+// account's on one node of a cluster.
+type Keys struct{ Message, Action string }
 
-	return r.Message.End
+// KeysOf returns the names for a follower of an account.
+func KeysOf(appID, openID string) Keys {
+	stem := "wx:{" + appID + "}:allowance:" + openID
+
+	return Keys{Message: stem, Action: stem + ":action"}
 }
 
-// RecordKey is the name of a follower's record in Redis, a hash. The hash tag keeps
-// all of an account's on one node of a cluster.
-func RecordKey(appID, openID string) string { return "wx:{" + appID + "}:allowance:" + openID }
-
-// The fields of a record, one for each kind of trigger.
-const (
-	messageField = "message"
-	actionField  = "action"
-)
-
-// Fields returns the allowances of a record as fields of the hash, without those
-// that were never granted. A field holds how many messages are left and when the
-// allowance ends, in Unix milliseconds: "5 1700000000000".
-func (r Record) Fields() map[string]string {
-	fields := map[string]string{}
-	for name, a := range map[string]Allowance{messageField: r.Message, actionField: r.Action} {
-		if field := a.Field(); field != "" {
-			fields[name] = field
-		}
-	}
-
-	return fields
-}
-
-// Field returns an allowance as the value of its field; empty if it was never granted.
-func (a Allowance) Field() string {
+// Text is what Redis keeps of an allowance: how many messages are left and when it ends,
+// in Unix milliseconds, such as "5 1700000000000". It is empty for one that was never
+// granted.
+func (a Allowance) Text() string {
 	if a.End.IsZero() {
 		return ""
 	}
@@ -196,28 +176,13 @@ func (a Allowance) Field() string {
 	return strconv.Itoa(a.Left) + " " + strconv.FormatInt(a.End.UnixMilli(), 10)
 }
 
-// ParseRecord reads the fields of a hash; none give the zero Record. Fields that it
-// doesn't know are somebody's of a later version and are ignored.
-func ParseRecord(fields map[string]string) (Record, error) {
+// ParseRecord reads the texts of a record; empty ones give the zero Allowance.
+func ParseRecord(message, action string) (Record, error) {
 	var r Record
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		var into *Allowance
-		switch name {
-		case messageField:
-			into = &r.Message
-		case actionField:
-			into = &r.Action
-		default:
-			continue
-		}
-		a, err := parseAllowance(fields[name])
-		if err != nil {
-			errs = append(errs, fmt.Errorf("allowance: field %s: %w", name, err))
-		}
-		*into = a
-	}
-	if err := errors.Join(errs...); err != nil {
+	var errMessage, errAction error
+	r.Message, errMessage = parseAllowance(message)
+	r.Action, errAction = parseAllowance(action)
+	if err := errors.Join(errMessage, errAction); err != nil {
 		return Record{}, err
 	}
 
@@ -225,11 +190,14 @@ func ParseRecord(fields map[string]string) (Record, error) {
 }
 
 func parseAllowance(text string) (Allowance, error) {
+	if text == "" {
+		return Allowance{}, nil
+	}
 	count, end, _ := strings.Cut(text, " ")
 	left, errLeft := strconv.ParseUint(count, 10, 16)
 	millis, errEnd := strconv.ParseUint(end, 10, 53)
 	if errLeft != nil || errEnd != nil {
-		return Allowance{}, fmt.Errorf("%.40q is not a number of messages and an end in Unix milliseconds", text)
+		return Allowance{}, fmt.Errorf("allowance: %.40q is not a number of messages and an end in Unix milliseconds", text)
 	}
 
 	return Allowance{int(left), time.UnixMilli(int64(millis))}, nil

@@ -107,41 +107,40 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-func TestRecordIsWrittenAsFields(t *testing.T) {
+func TestRecordIsWrittenAsTexts(t *testing.T) {
 	t.Parallel()
 
 	now := time.UnixMilli(1700000000000)
 	tests := map[string]struct {
-		record custommessage.Record
-		want   map[string]string
-		end    time.Time
+		record          custommessage.Record
+		message, action string
 	}{
-		"nothing":  {custommessage.Record{}, map[string]string{}, time.Time{}},
-		"message":  {custommessage.Record{}.Grant(now, custommessage.Wrote), map[string]string{"message": "5 1700172800000"}, now.Add(48 * time.Hour)},
-		"action":   {custommessage.Record{}.Grant(now, custommessage.Acted), map[string]string{"action": "3 1700000060000"}, now.Add(time.Minute)},
-		"unfollow": {custommessage.Record{}.Grant(now, custommessage.Unfollowed), map[string]string{"message": "0 1700172800000", "action": "0 1700000060000"}, now.Add(48 * time.Hour)},
+		"nothing":  {custommessage.Record{}, "", ""},
+		"message":  {custommessage.Record{}.Grant(now, custommessage.Wrote), "5 1700172800000", ""},
+		"action":   {custommessage.Record{}.Grant(now, custommessage.Acted), "", "3 1700000060000"},
+		"unfollow": {custommessage.Record{}.Grant(now, custommessage.Unfollowed), "0 1700172800000", "0 1700000060000"},
 	}
 	for name, test := range tests {
-		got := test.record.Fields()
-		if diff := cmp.Diff(test.want, got); diff != "" || !test.record.End().Equal(test.end) {
-			t.Errorf("%s: ends %v, want %v; fields (-want +got):\n%s", name, test.record.End(), test.end, diff)
+		message, action := test.record.Message.Text(), test.record.Action.Text()
+		if message != test.message || action != test.action {
+			t.Errorf("%s: %q and %q, want %q and %q", name, message, action, test.message, test.action)
 		}
-		got["later"] = "somebody's"
-		back, err := custommessage.ParseRecord(got)
+		back, err := custommessage.ParseRecord(message, action)
 		if diff := cmp.Diff(test.record, back); diff != "" || err != nil {
 			t.Errorf("%s: read back %v (-want +got):\n%s", name, err, diff)
 		}
 	}
-	if got, want := custommessage.RecordKey("wx1", "o1"), "wx:{wx1}:allowance:o1"; got != want {
-		t.Errorf("key %s, want %s", got, want)
+	want := custommessage.Keys{Message: "wx:{wx1}:allowance:o1", Action: "wx:{wx1}:allowance:o1:action"}
+	if got := custommessage.KeysOf("wx1", "o1"); got != want {
+		t.Errorf("keys %+v, want %+v", got, want)
 	}
 }
 
 func TestParseRecordRefuses(t *testing.T) {
 	t.Parallel()
 
-	for _, text := range []string{"", "5", "5 ", " 5", "-1 1700000000000", "5 -1", "5 1 1", "five 1", "70000 1", "5 99999999999999999999"} {
-		if r, err := custommessage.ParseRecord(map[string]string{"message": "5 1", "action": text}); err == nil || r != (custommessage.Record{}) {
+	for _, text := range []string{"5", "5 ", " 5", "-1 1700000000000", "5 -1", "5 1 1", "five 1", "70000 1", "5 99999999999999999999"} {
+		if r, err := custommessage.ParseRecord("5 1", text); err == nil || r != (custommessage.Record{}) {
 			t.Errorf("%q: %+v, %v", text, r, err)
 		}
 	}
@@ -153,11 +152,11 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add("0 0")
 	f.Add("+5 01")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := custommessage.ParseRecord(map[string]string{"message": text})
+		r, err := custommessage.ParseRecord(text, "")
 		if err != nil {
 			return
 		}
-		again, err := custommessage.ParseRecord(r.Fields())
+		again, err := custommessage.ParseRecord(r.Message.Text(), "")
 		if err != nil || !again.Message.End.Equal(r.Message.End) || again.Message.Left != r.Message.Left {
 			t.Errorf("%q became %+v and then %+v, %v", text, r, again, err)
 		}

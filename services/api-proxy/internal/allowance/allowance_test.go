@@ -37,9 +37,14 @@ type world struct {
 
 func (w world) put(t *testing.T, f allowance.Follower, r custommessage.Record) {
 	t.Helper()
-	key := custommessage.RecordKey(f.AppID, f.OpenID)
-	if err := errors.Join(w.client.HSet(t.Context(), key, r.Fields()).Err(), w.client.PExpire(t.Context(), key, time.Hour).Err()); err != nil {
-		t.Fatal(err)
+	keys := custommessage.KeysOf(f.AppID, f.OpenID)
+	for key, a := range map[string]custommessage.Allowance{keys.Message: r.Message, keys.Action: r.Action} {
+		if a.End.IsZero() {
+			continue
+		}
+		if err := w.client.Set(t.Context(), key, a.Text(), time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -132,8 +137,8 @@ func TestRecordsEndByThemselves(t *testing.T) {
 func TestWhatIsNoRecordTellsNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w world) {
-		key := custommessage.RecordKey(follower.AppID, follower.OpenID)
-		if err := w.client.HSet(t.Context(), key, "message", "five", "action", "3").Err(); err != nil {
+		keys := custommessage.KeysOf(follower.AppID, follower.OpenID)
+		if err := w.client.MSet(t.Context(), keys.Message, "five", keys.Action, "3").Err(); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(w.Spend(t.Context(), follower, start), w.Close(t.Context(), follower)); err != nil {

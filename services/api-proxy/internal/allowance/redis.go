@@ -20,7 +20,7 @@ var spendSource string
 // Follower is whom messages are sent to, by whichever account.
 type Follower struct{ AppID, OpenID string }
 
-// Redis keeps the records that all replicas share with gateway, under custommessage.RecordKey.
+// Redis keeps the records that all replicas share with gateway, under custommessage.KeysOf.
 type Redis struct {
 	client redis.UniversalClient
 	spend  *redis.Script
@@ -42,7 +42,7 @@ func (r *Redis) Close(ctx context.Context, f Follower) error {
 }
 
 func (r *Redis) take(ctx context.Context, f Follower, now time.Time, how string) error {
-	if err := r.spend.Run(ctx, r.client, []string{f.key()}, now.UnixMilli(), how).Err(); err != nil {
+	if err := r.spend.Run(ctx, r.client, []string{f.keys().Action, f.keys().Message}, now.UnixMilli(), how).Err(); err != nil {
 		return fmt.Errorf("spend an allowance: %w", err)
 	}
 	return nil
@@ -50,7 +50,7 @@ func (r *Redis) take(ctx context.Context, f Follower, now time.Time, how string)
 
 // Forget deletes the record, because it is wrong.
 func (r *Redis) Forget(ctx context.Context, f Follower) error {
-	if err := r.client.Del(ctx, f.key()).Err(); err != nil {
+	if err := r.client.Del(ctx, f.keys().Message, f.keys().Action).Err(); err != nil {
 		return fmt.Errorf("forget an allowance: %w", err)
 	}
 	return nil
@@ -58,15 +58,17 @@ func (r *Redis) Forget(ctx context.Context, f Follower) error {
 
 // Read returns the record; without one, or where it can't be read, the zero Record.
 func (r *Redis) Read(ctx context.Context, f Follower) (custommessage.Record, error) {
-	fields, err := r.client.HGetAll(ctx, f.key()).Result()
+	values, err := r.client.MGet(ctx, f.keys().Message, f.keys().Action).Result()
 	if err != nil {
 		return custommessage.Record{}, fmt.Errorf("read an allowance: %w", err)
 	}
-	record, err := custommessage.ParseRecord(fields)
+	message, _ := values[0].(string) // nil where there is none.
+	action, _ := values[1].(string)
+	record, err := custommessage.ParseRecord(message, action)
 	if err != nil {
 		return custommessage.Record{}, nil //nolint:nilerr // Redis works; what is no record tells nothing.
 	}
 	return record, nil
 }
 
-func (f Follower) key() string { return custommessage.RecordKey(f.AppID, f.OpenID) }
+func (f Follower) keys() custommessage.Keys { return custommessage.KeysOf(f.AppID, f.OpenID) }

@@ -7,9 +7,7 @@ package allowance
 
 import (
 	"context"
-	_ "embed" // for the script.
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,16 +19,13 @@ import (
 	"github.com/wxstack/wxstack/wechat/custommessage"
 )
 
-//go:embed grant.lua
-var grantSource string
-
 const (
 	// gatherTime is how long the first of several grants waits for others. A round trip for each would cost a
 	// message more than all else that is done for it behind its reply.
 	gatherTime = 50 * time.Millisecond
 	// maxWaiting is how many grants may wait: those of a Redis that hangs while thousands of messages a second come.
 	maxWaiting = 8192
-	// maxBatch is how many grants one script takes, so that it holds nobody else up for long.
+	// maxBatch is how many grants one round trip takes.
 	maxBatch = 256
 	// writeTimeout bounds a round trip, and with it how long a Redis that hangs delays the end of the process.
 	writeTimeout = 300 * time.Millisecond
@@ -46,7 +41,6 @@ type Grant struct {
 // Book writes grants into Redis, in the order in which they come, many in one round trip.
 type Book struct {
 	client redis.UniversalClient
-	script *redis.Script
 
 	mu      sync.Mutex
 	waiting []Grant
@@ -63,7 +57,7 @@ func NewBook(client redis.UniversalClient, registry *prometheus.Registry) *Book 
 		Help: "Followers' deeds that allow customer-service messages: written into Redis, failed because it is away, dropped because too many waited.",
 	}, []string{"outcome"}))
 	return &Book{
-		client: client, script: redis.NewScript(grantSource), come: make(chan struct{}, 1),
+		client: client, come: make(chan struct{}, 1),
 		written: grants.WithLabelValues("written"), failed: grants.WithLabelValues("failed"), dropped: grants.WithLabelValues("dropped"),
 	}
 }
@@ -106,43 +100,32 @@ func (b *Book) writeAll(ctx context.Context) {
 	all := b.waiting
 	b.waiting = nil
 	b.mu.Unlock()
-	// The keys of one script have to be on one node of a cluster, where all of an account's are.
-	slices.SortStableFunc(all, func(a, b Grant) int { return strings.Compare(a.AppID, b.AppID) })
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && n < maxBatch && all[n].AppID == all[0].AppID {
-			n++
-		}
-		if !b.write(ctx, all[:n]) {
-			b.failed.Add(float64(n))
-			b.dropped.Add(float64(len(all) - n))
+	for batch := range slices.Chunk(all, maxBatch) {
+		if !b.write(ctx, batch) {
+			b.failed.Add(float64(len(batch)))
+			b.dropped.Add(float64(len(all) - len(batch)))
 			return
 		}
-		b.written.Add(float64(n))
-		all = all[n:]
+		b.written.Add(float64(len(batch)))
+		all = all[len(batch):]
 	}
 }
 
-// write writes grants of one account in one round trip and reports whether Redis took them.
+// write writes grants in one round trip and reports whether Redis took them.
 func (b *Book) write(ctx context.Context, batch []Grant) bool {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	keys, args := make([]string, 0, len(batch)), make([]any, 0, argsEach*len(batch))
-	for i, g := range batch {
-		if i == 0 || g.Trigger != batch[i-1].Trigger || g.At.UnixMilli() != batch[i-1].At.UnixMilli() {
-			args = append(args, g.args()...)
-		} else { // as in many messages of one moment.
-			args = append(args, args[len(args)-argsEach:]...)
+	_, err := b.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, g := range batch {
+			record, keys := custommessage.Record{}.Grant(g.At, g.Trigger), custommessage.KeysOf(g.AppID, g.OpenID)
+			if message := record.Message; !message.End.IsZero() {
+				pipe.Set(ctx, keys.Message, message.Text(), message.End.Sub(g.At))
+			}
+			if action := record.Action; !action.End.IsZero() {
+				pipe.Set(ctx, keys.Action, action.Text(), action.End.Sub(g.At))
+			}
 		}
-		keys = append(keys, custommessage.RecordKey(g.AppID, g.OpenID))
-	}
-	return b.script.Run(ctx, b.client, keys, args...).Err() == nil
-}
-
-// argsEach is how many arguments of the script a grant has.
-const argsEach = 3
-
-func (g Grant) args() []any {
-	record := custommessage.Record{}.Grant(g.At, g.Trigger)
-	return []any{record.Message.Field(), record.Action.Field(), record.End().Sub(g.At).Milliseconds()}
+		return nil
+	})
+	return err == nil
 }

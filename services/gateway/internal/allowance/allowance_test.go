@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +54,8 @@ func grant(openID string, trigger custommessage.Trigger, at time.Time) allowance
 
 func record(t *testing.T, client *redis.Client, openID string) custommessage.Record {
 	t.Helper()
-	r, err := custommessage.ParseRecord(client.HGetAll(t.Context(), custommessage.RecordKey(app, openID)).Val())
+	keys := custommessage.KeysOf(app, openID)
+	r, err := custommessage.ParseRecord(client.Get(t.Context(), keys.Message).Val(), client.Get(t.Context(), keys.Action).Val())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,44 +93,16 @@ func TestRecordsSayWhatTheRuleSays(t *testing.T) {
 	}
 }
 
-// The records of several accounts come one account after the other: in a cluster they are on different nodes.
-func TestEachScriptIsAboutOneAccount(t *testing.T) {
-	t.Parallel()
-	client := redistest.Connect(t, &redis.Options{Addr: miniredis.RunT(t).Addr()})
-	client.AddHook(oneAccount{t})
-	now := time.Now()
-	registry := write(t, client, grant(follower, custommessage.Wrote, now), allowance.Grant{AppID: "wx2", OpenID: follower, Trigger: custommessage.Wrote, At: now},
-		grant("o2", custommessage.Acted, now))
-	wantOutcomes(t, registry, 3, 0, 0)
-}
-
-// oneAccount looks at every command.
-type oneAccount struct{ t *testing.T }
-
-func (oneAccount) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (oneAccount) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-func (o oneAccount) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if text := fmt.Sprint(cmd.Args()...); strings.Contains(text, "{wx1}") && strings.Contains(text, "{wx2}") {
-			o.t.Errorf("one command for two accounts: %s", text)
-		}
-		return next(ctx, cmd)
-	}
-}
-
-func TestARecordIsThereUntilTheLastAllowanceEnds(t *testing.T) {
+func TestEachAllowanceIsThereUntilItEnds(t *testing.T) {
 	t.Parallel()
 	for name, client := range servers(t) {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()
-			write(t, client, grant("acted", custommessage.Acted, now), grant("both", custommessage.Wrote, now), grant("both", custommessage.Acted, now))
-			for openID, want := range map[string]time.Duration{"acted": custommessage.ActionWindow, "both": custommessage.MessageWindow} {
-				if got := client.PTTL(t.Context(), custommessage.RecordKey(app, openID)).Val(); got > want || got < want-time.Minute/2 {
-					t.Errorf("%s lives for %v, want %v", openID, got, want)
+			write(t, client, grant(follower, custommessage.Wrote, now), grant(follower, custommessage.Acted, now))
+			keys := custommessage.KeysOf(app, follower)
+			for key, want := range map[string]time.Duration{keys.Action: custommessage.ActionWindow, keys.Message: custommessage.MessageWindow} {
+				if got := client.PTTL(t.Context(), key).Val(); got > want || got < want-time.Minute/2 {
+					t.Errorf("%s lives for %v, want %v", key, got, want)
 				}
 			}
 		})
