@@ -235,3 +235,35 @@ func FuzzCallersFile(f *testing.F) {
 		}
 	})
 }
+
+// The files that people copy from are right.
+func TestTheDocumentedFilesAreValid(t *testing.T) {
+	t.Parallel()
+	const root = "../../../../"
+	page, err := os.ReadFile(root + "docs/callers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fromPage, _ := strings.Cut(string(page), "```yaml\n")
+	fromPage, _, _ = strings.Cut(fromPage, "```")
+	example, err := os.ReadFile(root + "deploy/production/config/api-callers.yaml.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"docs/callers.md": fromPage, "api-callers.yaml.example": string(example)} {
+		dir := t.TempDir()
+		// Each caller has a key of its own.
+		for i, line := range strings.Split(text, "\n") {
+			if before, after, ok := strings.Cut(line, "key_file: /run/secrets/"); ok && !strings.HasPrefix(strings.TrimSpace(before), "#") {
+				key := strings.Fields(after)[0]
+				if err := os.WriteFile(filepath.Join(dir, key), []byte(keyA+strings.Repeat("x", i)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d, err := load(t, strings.ReplaceAll(text, "/run/secrets", dir))
+		if err != nil || d == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
