@@ -199,8 +199,10 @@ func TestTheLateWriteOfAFrozenHolderIsRefused(t *testing.T) {
 			return err
 		}
 		stale, err := c.metric(t.Context(), 0, "tokencenter_stale_writes_total")
-		if err == nil && lost+stale == 0 {
-			err = errors.New("neither a lost lease nor a stale write was counted")
+		// Its own time for WeChat's answer ran out as well while it stood still. Whichever it sees first, it writes nothing.
+		gaveUp := strings.Contains(c.replicas[0].Output(), "did not answer the request for the access_token")
+		if err == nil && lost+stale == 0 && !gaveUp {
+			err = errors.New("neither a lost lease nor a stale write was counted, nor was WeChat's answer given up")
 		}
 		return err
 	})
