@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/wxstack/wxstack/chassis/callers"
+	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/chassis/rpc"
 
 	"github.com/wxstack/wxstack/services/api-proxy/internal/endpoint"
@@ -63,6 +64,18 @@ func (c Caller) MayCall(e endpoint.Endpoint, method, path string) bool {
 		return false
 	}
 	return c.everything || slices.ContainsFunc(c.apis, func(p endpoint.Pattern) bool { return p.Covers(e, method, path) })
+}
+
+// DenyAccount returns what the caller is told when it may not use the account that it asked for.
+func (c Caller) DenyAccount(asked string) error {
+	return fault.New(fault.Forbidden,
+		"caller %q may not call in the name of account %.64q; if it should, add it to accounts of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", c.Name, asked)
+}
+
+// DenyCall returns what the caller is told when it may not call that path.
+func (c Caller) DenyCall(method, path string) error {
+	return fault.New(fault.Forbidden,
+		"caller %q may not call %s %s; if it should, add it to apis of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", c.Name, method, path)
 }
 
 // Ask returns what a call of the endpoint by this caller counts towards.

@@ -136,8 +136,7 @@ func (f *Forwarder) Endpoint(method string, t target.Target) endpoint.Endpoint {
 func (f *Forwarder) Admit(ctx context.Context, c Call) (Call, error) {
 	c.Endpoint = f.Endpoint(c.Method, c.Target)
 	if !c.Caller.MayCall(c.Endpoint, c.Method, c.Target.Path) {
-		return c, f.forbid(ctx, c, "may not call %s %s; if it should, add it to apis of its entry in the callers file of api-proxy (WX_CALLERS_FILE)",
-			c.Method, c.Target.Path)
+		return c, f.deny(ctx, c, c.Caller.DenyCall(c.Method, c.Target.Path))
 	}
 	switch c.Endpoint.Token {
 	case endpoint.Refused, endpoint.Virtual, endpoint.VirtualComponent:
@@ -174,16 +173,16 @@ func (f *Forwarder) account(ctx context.Context, c Call) (Call, error) {
 	}
 	if !c.Caller.MayUse(c.AppID) {
 		c.AppID = unaccounted
-		return c, f.forbid(ctx, c, "may not call in the name of account %.64q; if it should, add it to accounts of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", asked)
+		return c, f.deny(ctx, c, c.Caller.DenyAccount(asked))
 	}
 	return c, nil
 }
 
-// forbid writes down that a known caller asks for what it may not have.
-func (f *Forwarder) forbid(ctx context.Context, c Call, format string, args ...any) error {
+// deny writes down that a known caller asks for what it may not have, and returns what it is told.
+func (f *Forwarder) deny(ctx context.Context, c Call, told error) error {
 	f.metrics.refused(c)
 	f.log.WarnContext(ctx, "call denied", "audit", true, "caller", c.Caller.Name, "method", c.Method, "path", c.Target.Path)
-	return fault.New(fault.Forbidden, "caller %q %s", c.Caller.Name, fmt.Sprintf(format, args...))
+	return told
 }
 
 // NotSent reports whether an error of Do says for sure that WeChat did not get the call.

@@ -128,8 +128,7 @@ func (i *issuer) issue(r *http.Request, t target.Target, e endpoint.Endpoint) (*
 // token returns the account's real token, after a refresh if one is asked for.
 func (i *issuer) token(ctx context.Context, source Tokens, who caller.Caller, asked request) (credential.Token, error) {
 	if !who.MayUse(asked.AppID) {
-		return credential.Token{}, fault.New(fault.Forbidden,
-			"caller %q may not call in the name of account %.64q; if it should, add it to accounts of its entry in the callers file of api-proxy (WX_CALLERS_FILE)", who.Name, asked.AppID)
+		return credential.Token{}, who.DenyAccount(asked.AppID)
 	}
 	appID, err := source.Account(ctx, asked.AppID)
 	if err != nil {
