@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/wxstack/wxstack/chassis/config"
+
+	"github.com/wxstack/wxstack/services/api-proxy/internal/target"
 )
 
 //go:embed table.yaml
@@ -38,6 +40,14 @@ const (
 	// Refused paths obtain or spend what token-center alone may.
 	Refused TokenUse = "refused"
 )
+
+// Parameter is the name of such a token in a query and in WeChat's answers.
+func (u TokenUse) Parameter() string {
+	if u == Component || u == VirtualComponent {
+		return target.ComponentToken
+	}
+	return target.AccountToken
+}
 
 // BodyKind says what a path reads.
 type BodyKind string

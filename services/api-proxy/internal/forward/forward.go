@@ -237,7 +237,7 @@ func refusal(who caller.Caller, err error) error {
 // withToken sends the call with the account's token, and once more with a newer one when WeChat
 // rejects it.
 func (f *Forwarder) withToken(ctx context.Context, c Call) (*Answer, error) {
-	source, name := f.source(c.Endpoint), nameOf(c.Endpoint)
+	source, name := f.source(c.Endpoint), c.Endpoint.Token.Parameter()
 	token, err := source.Token(ctx, c.AppID)
 	if err != nil {
 		return nil, err
@@ -279,14 +279,6 @@ func (f *Forwarder) source(e endpoint.Endpoint) TokenSource {
 		return f.components
 	}
 	return f.tokens
-}
-
-// nameOf is the parameter that carries it.
-func nameOf(e endpoint.Endpoint) string {
-	if e.Token == endpoint.Component {
-		return target.ComponentToken
-	}
-	return target.AccountToken
 }
 
 // persist sends the call and, where that is safe, sends it again while WeChat is busy or silent.

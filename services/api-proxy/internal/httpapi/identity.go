@@ -55,7 +55,7 @@ func keyOf(r *http.Request, t target.Target, e endpoint.Endpoint) config.Secret 
 // more than a token, so that a wrong one is never overlooked.
 func (h *Handler) identify(r *http.Request, t target.Target, e endpoint.Endpoint) (caller.Caller, string, error) {
 	callers, account := h.callers.Current(), r.Header.Get(AppIDHeader)
-	sent := t.Token(parameterOf(e))
+	sent := t.Token(e.Token.Parameter())
 	token, text, signature, err := virtual.Split(sent)
 	key := keyOf(r, t, e)
 	if anonymous := callers.Anonymous(); key == (config.Secret{}) && err != nil && e.Token == endpoint.None && anonymous.MayCall(e, r.Method, t.Path) {
@@ -76,14 +76,6 @@ func (h *Handler) identify(r *http.Request, t target.Target, e endpoint.Endpoint
 		return who, "", fault.New(fault.Invalid, "header X-WX-AppID names another account than the access_token; leave one of them out")
 	}
 	return who, token.AppID, nil
-}
-
-// parameterOf is where a caller of the endpoint has its token.
-func parameterOf(e endpoint.Endpoint) string {
-	if e.Token == endpoint.Component {
-		return target.ComponentToken
-	}
-	return target.AccountToken
 }
 
 // identifyByKey returns who calls with a key, or with nothing that is known here.

@@ -106,9 +106,9 @@ func (i *issuer) issue(r *http.Request, t target.Target, e endpoint.Endpoint) (*
 	if err != nil {
 		return nil, err
 	}
-	source, name := i.tokens, target.AccountToken
+	source := i.tokens
 	if e.Token == endpoint.VirtualComponent {
-		source, name = i.components, target.ComponentToken
+		source = i.components
 	}
 	token, err := i.token(r.Context(), source, who, asked)
 	if err != nil {
@@ -122,7 +122,7 @@ func (i *issuer) issue(r *http.Request, t target.Target, e endpoint.Endpoint) (*
 		return nil, fault.New(fault.Internal, "caller %q has no key", who.Name) // it came with one.
 	}
 	i.log.DebugContext(r.Context(), "virtual token given", "caller", who.Name, "app_id", token.AppID, "generation", token.Generation)
-	return forward.JSONAnswer(map[string]any{name: text, "expires_in": int64(token.Expires.Sub(now).Seconds())})
+	return forward.JSONAnswer(map[string]any{e.Token.Parameter(): text, "expires_in": int64(token.Expires.Sub(now).Seconds())})
 }
 
 // token returns the account's real token, after a refresh if one is asked for.
