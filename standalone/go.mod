@@ -47,6 +47,7 @@ require (
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
 	github.com/sony/gobreaker/v2 v2.4.0 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
+	github.com/wxstack/wxstack/responder v0.0.0 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0 // indirect
@@ -86,3 +87,5 @@ replace github.com/wxstack/wxstack/services/api-proxy => ../services/api-proxy
 replace github.com/wxstack/wxstack/services/token-center => ../services/token-center
 
 replace github.com/wxstack/wxstack/simulator => ../simulator
+
+replace github.com/wxstack/wxstack/responder => ../responder

@@ -4,23 +4,29 @@
 package logic
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the built-in rules.
 	"errors"
 	"fmt"
 	"net"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
 	"github.com/wxstack/wxstack/chassis/lifecycle"
+	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
+	"github.com/wxstack/wxstack/responder"
 
+	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
+	"github.com/wxstack/wxstack/services/logic/internal/decide"
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
-	"github.com/wxstack/wxstack/services/logic/internal/server"
+	"github.com/wxstack/wxstack/services/logic/internal/rule"
 )
 
 //go:embed rules/default.yaml
@@ -33,15 +39,16 @@ type Config struct {
 	APIProxyAddr    string `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC address of api-proxy, for the customer-service messages that rules send. Replies work without it."`
 	APIProxyKeyFile string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which api-proxy knows logic: the key_file of its entry in the callers file of api-proxy. Empty: none is sent."`
 
-	TLS rpc.TLS `embed:""`
+	Redis redisconn.Config `embed:""`
+	TLS   rpc.TLS          `embed:""`
 }
 
 // Check reads the rule file and the TLS files and returns what is wrong with them.
 func (c *Config) Check() error {
-	_, err := c.source().Load()
+	_, err := c.source(rule.Runtime{}).Load()
 	_, keyErr := c.apiProxyKey()
 
-	return errors.Join(err, keyErr, c.TLS.Check())
+	return errors.Join(err, keyErr, c.redis().Check(), c.TLS.Check())
 }
 
 // apiProxyKey makes the connection to api-proxy carry the caller key, if there is one.
@@ -49,8 +56,16 @@ func (c *Config) apiProxyKey() ([]grpc.DialOption, error) {
 	return rpc.KeyFromFile("API_PROXY_KEY_FILE", c.APIProxyKeyFile)
 }
 
-func (c *Config) source() live.Source {
-	return live.Source{Path: c.RulesFile, BuiltIn: defaultRules}
+// redis is where rules keep what they have to remember. Nobody connects until a rule does.
+func (c *Config) redis() redisconn.Config {
+	settings := c.Redis
+	settings.URL = cmp.Or(settings.URL, "redis://localhost:6379/0")
+
+	return settings
+}
+
+func (c *Config) source(runtime rule.Runtime) live.Source {
+	return live.Source{Path: c.RulesFile, BuiltIn: defaultRules, Runtime: runtime}
 }
 
 // Service is a running logic. Make one with New, and Run it.
@@ -58,48 +73,69 @@ type Service struct {
 	tel    *telemetry.Telemetry
 	lis    net.Listener
 	conn   *grpc.ClientConn
+	redis  redis.UniversalClient
 	rules  *live.Rules
 	sender *followup.Sender
 	server *rpc.Server
 	// replies is what server serves.
-	replies *server.Server
+	replies *responder.Server
 }
 
 // New loads the rules and binds the listener; it connects to nobody. An address with port 0 gets a
 // free port, which Addr tells.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, error) {
-	rules, err := live.Open(cfg.source(), tel)
-	if err != nil {
-		return nil, err
+	s := &Service{tel: tel}
+	if err := s.build(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	server, err := rpc.NewServer(tel, cfg.TLS)
-	if err != nil {
-		return nil, fmt.Errorf("gRPC server of logic: %w", err)
-	}
-	// Never: a repeated customer-service message is seen by the follower.
-	key, err := cfg.apiProxyKey()
-	if err != nil {
-		return nil, err
-	}
-	conn, err := rpc.Dial(cfg.APIProxyAddr, tel, cfg.TLS, rpc.Never, key...)
-	if err != nil {
-		return nil, fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
-	}
-	var lc net.ListenConfig
-	lis, err := lc.Listen(ctx, "tcp", cfg.ListenAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("gRPC listener of logic (LOGIC_LISTEN_ADDR): %w", err), conn.Close())
-	}
-	s := &Service{tel: tel, lis: lis, conn: conn, rules: rules, server: server}
-	s.sender = followup.New(platform(conn), tel)
-	s.register()
 
 	return s, nil
 }
 
-func (s *Service) register() {
-	s.replies = server.New(s.rules, s.sender, s.tel)
+func (s *Service) build(ctx context.Context, cfg Config) error {
+	var err error
+	if s.redis, err = redisconn.Open(cfg.redis()); err != nil {
+		return err
+	}
+	s.rules, err = live.Open(cfg.source(rule.Runtime{Redis: s.redis, Handlers: bulkhead.NewMetrics(s.tel.Metrics)}), s.tel)
+	if err != nil {
+		return err
+	}
+	if s.server, err = rpc.NewServer(s.tel, cfg.TLS); err != nil {
+		return fmt.Errorf("gRPC server of logic: %w", err)
+	}
+	key, err := cfg.apiProxyKey()
+	if err != nil {
+		return err
+	}
+	// Never: a repeated customer-service message is seen by the follower.
+	if s.conn, err = rpc.Dial(cfg.APIProxyAddr, s.tel, cfg.TLS, rpc.Never, key...); err != nil {
+		return fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
+	}
+	var lc net.ListenConfig
+	if s.lis, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return fmt.Errorf("gRPC listener of logic (LOGIC_LISTEN_ADDR): %w", err)
+	}
+	s.sender = followup.New(platform(s.conn), s.tel)
+	s.replies = responder.NewServer(decide.New(decide.Options{
+		Rules: s.rules, Outbox: s.sender, Log: s.tel.Log, Metrics: s.tel.Metrics,
+	}), s.tel.Log)
 	logicv1.RegisterLogicServiceServer(s.server, s.replies)
+
+	return nil
+}
+
+// close closes what Run doesn't.
+func (s *Service) close() error {
+	var errs []error
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+
+	return errors.Join(errs...)
 }
 
 // platform narrows the generated client to what followup needs.
@@ -125,5 +161,5 @@ func (s *Service) Run(ctx context.Context) error {
 		return s.server.Run(ctx, s.lis)
 	}))
 
-	return errors.Join(group.Run(ctx), s.conn.Close())
+	return errors.Join(group.Run(ctx), s.close())
 }

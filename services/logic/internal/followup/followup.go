@@ -193,6 +193,9 @@ func (s *Sender) send(ctx context.Context, job Job, message route.Message) (stri
 	req := &apiproxyv1.SendCustomerServiceMessageRequest{
 		AppId: job.AppID, ToUser: job.OpenID, Message: message.Content, KfAccount: message.KfAccount,
 	}
+	if message.Menu != nil {
+		req.Other = &apiproxyv1.SendCustomerServiceMessageRequest_Msgmenu{Msgmenu: message.Menu}
+	}
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return outOfTime(ctx), ctx.Err()

@@ -18,6 +18,9 @@ import (
 
 // Source is where rules come from: a file, or a text that is built in.
 type Source struct {
+	// Runtime is what the rules' handlers work with. Its ReadSecret is set by the Source, so that files of secrets
+	// are followed as well.
+	Runtime rule.Runtime
 	// Path of the rule file; empty: BuiltIn.
 	Path string
 	// BuiltIn is the text of the rules that are in force without a file.
@@ -29,18 +32,19 @@ func (s Source) Load() (*route.Router, error) { return s.load(&config.Files{}) }
 
 func (s Source) load(files *config.Files) (*route.Router, error) {
 	if s.Path == "" {
-		return s.compile("built-in rules", s.BuiltIn)
+		return s.compile("built-in rules", s.BuiltIn, files)
 	}
 	data, err := files.Read(s.Path)
 	if err != nil {
 		return nil, fmt.Errorf("rule file (WX_RULES_FILE): %w", err)
 	}
 
-	return s.compile(s.Path, data)
+	return s.compile(s.Path, data, files)
 }
 
-func (s Source) compile(name string, data []byte) (*route.Router, error) {
-	rules, err := rule.Load(name, data)
+func (s Source) compile(name string, data []byte, files *config.Files) (*route.Router, error) {
+	s.Runtime.ReadSecret = files.ReadSecret
+	rules, err := rule.Load(name, data, &s.Runtime)
 	if err != nil {
 		return nil, fmt.Errorf("rule file (WX_RULES_FILE): %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
 	"github.com/wxstack/wxstack/services/logic/internal/live"
+	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +38,7 @@ func write(t *testing.T, path, text string) {
 }
 
 func inForce(rules *live.Rules) string {
-	for rule := range rules.Current().Matching(&messagev1.Message{MsgType: "text"}) {
+	for rule := range rules.Current().Matching(route.Query{Message: &messagev1.Message{MsgType: "text"}}) {
 		return rule.Name
 	}
 

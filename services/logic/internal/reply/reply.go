@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
 	"github.com/wxstack/wxstack/services/logic/internal/route"
@@ -81,8 +82,8 @@ func (*Canned) Prompt() {}
 
 // Answer fills in the templates. It fails when a template does, or when a required field comes out
 // empty; then nothing is sent at all.
-func (c *Canned) Answer(_ context.Context, msg *messagev1.Message) (route.Answer, error) {
-	f := &filler{data: dataOf(msg)}
+func (c *Canned) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
+	f := &filler{data: dataOf(req.GetMessage())}
 	answer := route.Answer{}
 	if c.Reply != nil {
 		answer.Reply = c.Reply.build(f)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
@@ -14,6 +15,8 @@ import (
 func text(content string) *messagev1.Message {
 	return &messagev1.Message{MsgType: "text", FromUserName: "o1", Content: &messagev1.Message_Text{Text: &messagev1.Text{Content: content}}}
 }
+
+func asked(msg *messagev1.Message) *logicv1.ReplyRequest { return &logicv1.ReplyRequest{Message: msg} }
 
 func TestTemplate(t *testing.T) {
 	t.Parallel()
@@ -45,7 +48,7 @@ func TestTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), test.msg)
+			answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), asked(test.msg))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +66,7 @@ func TestCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, content := range []string{strings.Repeat("长", 400), strings.Repeat("a", 1025), strings.Repeat("a长", 1<<18)} {
-		answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), text(content))
+		answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), asked(text(content)))
 		got := answer.Reply.GetText().GetContent()
 		if err != nil || !answer.Truncated || len(got) > reply.MaxTextBytes || len(got) < reply.MaxTextBytes-4 ||
 			!utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
@@ -100,7 +103,7 @@ func TestAnswerFails(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer, err := test.canned.Answer(t.Context(), text(test.content))
+			answer, err := test.canned.Answer(t.Context(), asked(text(test.content)))
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("want %q, got %v", test.want, err)
 			}
@@ -133,7 +136,7 @@ func FuzzTemplate(f *testing.F) {
 
 			return
 		}
-		answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), text(content))
+		answer, err := (&reply.Canned{Reply: reply.Text{Content: parsed}}).Answer(t.Context(), asked(text(content)))
 		if got := answer.Reply.GetText().GetContent(); (err == nil && got == "") || len(got) > reply.MaxTextBytes {
 			t.Errorf("%d bytes with error %v", len(got), err)
 		}

@@ -10,7 +10,9 @@ import (
 // the other conditions are checked afterwards.
 type index struct {
 	texts    map[string][]int // by the whole content
+	choices  map[string][]int // by the id of the tapped entry of a menu message
 	keys     map[string][]int // by EventKey
+	scenes   map[string][]int // by the scene of a QR code
 	prefixes map[string][]int // by the beginning of the content
 	grams    map[string][]int // by the first two characters of a part of the content, or its only one
 	events   map[string][]int // by event name in lower case
@@ -23,7 +25,7 @@ type index struct {
 
 func newIndex() index {
 	return index{
-		texts: map[string][]int{}, keys: map[string][]int{}, prefixes: map[string][]int{},
+		texts: map[string][]int{}, choices: map[string][]int{}, keys: map[string][]int{}, scenes: map[string][]int{}, prefixes: map[string][]int{},
 		grams: map[string][]int{}, events: map[string][]int{}, types: map[string][]int{},
 	}
 }
@@ -32,8 +34,12 @@ func (x *index) add(rule int, m *Match) {
 	switch {
 	case len(m.Texts) > 0:
 		put(x.texts, rule, m.Texts)
+	case len(m.Choices) > 0:
+		put(x.choices, rule, m.Choices)
 	case len(m.Keys) > 0:
 		put(x.keys, rule, m.Keys)
+	case len(m.Scenes) > 0:
+		put(x.scenes, rule, m.Scenes)
 	case len(m.Prefixes) > 0:
 		put(x.prefixes, rule, m.Prefixes)
 		for _, prefix := range m.Prefixes {
@@ -67,10 +73,12 @@ func (x *index) candidates(f *facts) []int {
 	found := slices.Concat(x.rest, x.types[f.msgType])
 	if f.isEvent {
 		found = append(found, x.keys[f.key]...)
+		found = append(found, x.scenes[f.scene]...)
 		found = append(found, x.events[f.event]...)
 	}
 	if f.isText {
 		found = append(found, x.texts[f.content]...)
+		found = append(found, x.choices[f.choice]...)
 		found = append(found, x.patterns...)
 		for end := 1; end <= min(len(f.content), x.longestPrefix); end++ {
 			found = append(found, x.prefixes[f.content[:end]]...)

@@ -4,9 +4,13 @@ package route
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
+	"time"
 
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 )
 
@@ -22,11 +26,18 @@ type Rule struct {
 	Handler Handler
 }
 
+// Prompt reports whether deciding by this rule never waits: neither its conditions nor its handler do.
+func (r *Rule) Prompt() bool {
+	_, prompt := r.Handler.(PromptHandler)
+	return prompt && len(r.Match.Tags) == 0
+}
+
 // Handler makes the answer of a rule.
 type Handler interface {
 	// Answer returns what the follower gets. An error means that this rule cannot answer this message
-	// and that the next matching rule is asked. The message must not be changed.
-	Answer(ctx context.Context, msg *messagev1.Message) (Answer, error)
+	// and that the next matching rule is asked; see ErrPass and Fail. The request must not be changed. A
+	// shadow request must have no effect.
+	Answer(ctx context.Context, req *logicv1.ReplyRequest) (Answer, error)
 }
 
 // PromptHandler is a Handler that never waits: not for the network, not for a lock that is held long. Its
@@ -36,6 +47,53 @@ type PromptHandler interface {
 	// Prompt marks the type.
 	Prompt()
 }
+
+// Resumer is a Handler that goes on with a follower over several messages. While it holds one, what the
+// follower writes comes to it ahead of all rules.
+type Resumer interface {
+	Handler
+	// Resume answers a message of a follower whom the rule holds. ErrPass leaves the message to the rules.
+	Resume(ctx context.Context, req *logicv1.ReplyRequest) (Answer, error)
+}
+
+// ErrPass is the error of a handler that has nothing to say to a message: the next rule is asked, and
+// nothing is wrong.
+var ErrPass = errors.New("the rule has no answer to this message")
+
+// Reason classes the failures of rules, for a metric.
+type Reason string
+
+// The reasons why a rule that matches does not answer.
+const (
+	ReasonContent   Reason = "content"   // the answer cannot be shown: a template failed, a required field is empty
+	ReasonCondition Reason = "condition" // the rule's expression cannot be evaluated on this message
+	ReasonTags      Reason = "tags"      // the follower's tags (标签) cannot be looked up
+	ReasonBusy      Reason = "busy"      // too many messages are in the handler's hands already
+	ReasonTimeout   Reason = "timeout"   // the handler took longer than it may
+	ReasonBackend   Reason = "backend"   // what the handler asks refused, or cannot be reached
+	ReasonState     Reason = "state"     // Redis cannot be reached
+	ReasonPanic     Reason = "panic"     // the handler panicked
+)
+
+// Fail gives err the reason under which it is counted. Without one an error counts as ReasonContent.
+func Fail(reason Reason, err error) error { return &failure{reason: reason, err: err} }
+
+// ReasonOf returns the reason of an error that came from a rule.
+func ReasonOf(err error) Reason {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.reason
+	}
+	return ReasonContent
+}
+
+type failure struct {
+	reason Reason
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
 
 // Answer is what a rule decided.
 type Answer struct {
@@ -49,45 +107,71 @@ type Answer struct {
 
 // Message is one customer-service message to the follower who is being answered.
 type Message struct {
+	// Content is what is sent, unless Menu is.
 	Content *messagev1.Reply
+	// Menu is a question with choices (菜单消息).
+	Menu *apiproxyv1.MsgMenu
 	// KfAccount is the agent (客服账号, name@account) who speaks; empty: the account itself.
 	KfAccount string
 }
 
 // Router holds an ordered list of rules and an index over it, so that the time to route a message
 // depends on how many rules could match it, not on how many there are. Only rules whose most specific
-// condition is a pattern are tried one by one.
+// condition is a pattern, or none that the index knows, are tried one by one.
 type Router struct {
 	rules  []Rule
 	index  index
-	prompt bool
+	byName map[string]int
+	holds  bool
 }
 
 // New makes a Router. Earlier rules win over later ones.
 func New(rules []Rule) *Router {
-	r := &Router{rules: slices.Clone(rules), index: newIndex(), prompt: true}
+	r := &Router{rules: slices.Clone(rules), index: newIndex(), byName: map[string]int{}}
 	for i := range r.rules {
 		r.index.add(i, &r.rules[i].Match)
-		_, prompt := r.rules[i].Handler.(PromptHandler)
-		r.prompt = r.prompt && prompt
+		r.byName[r.rules[i].Name] = i
+		_, resumer := r.rules[i].Handler.(Resumer)
+		r.holds = r.holds || resumer
 	}
-
 	return r
 }
 
 // Len returns the number of rules.
 func (r *Router) Len() int { return len(r.rules) }
 
-// Prompt reports whether no rule waits for anything: every handler is a PromptHandler.
-func (r *Router) Prompt() bool { return r.prompt }
+// Holds reports whether any rule can hold a follower.
+func (r *Router) Holds() bool { return r.holds }
 
-// Matching yields the rules that match msg, the first to be asked first.
-func (r *Router) Matching(msg *messagev1.Message) iter.Seq[*Rule] {
-	return func(yield func(*Rule) bool) {
-		facts := factsOf(msg)
+// Resumer returns the rule of a name, if it can hold a follower.
+func (r *Router) Resumer(name string) (*Rule, Resumer) {
+	i, known := r.byName[name]
+	if !known {
+		return nil, nil
+	}
+	resumer, _ := r.rules[i].Handler.(Resumer)
+	return &r.rules[i], resumer
+}
+
+// Query is a message to be routed, and what conditions may ask beside it.
+type Query struct {
+	Message *messagev1.Message
+	// Now counts as the time of a message that has none of its own.
+	Now time.Time
+	// Tags returns the follower's tags (标签), by name and by id. It is called once at the most, and only if
+	// nothing but the tags keeps a rule from matching. Nil: they are not known, which is an error for such a rule.
+	Tags func() ([]string, error)
+}
+
+// Matching yields the rules that match, the first to be asked first. A rule of which it cannot be told comes
+// with the reason why.
+func (r *Router) Matching(q Query) iter.Seq2[*Rule, error] {
+	return func(yield func(*Rule, error) bool) {
+		facts := factsOf(q)
 		for _, i := range r.index.candidates(&facts) {
 			rule := &r.rules[i]
-			if rule.Match.matches(&facts) && !yield(rule) {
+			matches, err := rule.Match.matches(&facts)
+			if (matches || err != nil) && !yield(rule, err) {
 				return
 			}
 		}

@@ -32,7 +32,7 @@ func event(name, key string) *messagev1.Message {
 
 func names(r *route.Router, msg *messagev1.Message) []string {
 	var got []string
-	for rule := range r.Matching(msg) {
+	for rule := range r.Matching(route.Query{Message: msg}) {
 		got = append(got, rule.Name)
 	}
 
@@ -88,7 +88,7 @@ func TestIndexAgreesWithTrying(t *testing.T) {
 		}
 		var want []string
 		for _, rule := range rules {
-			if rule.Match.Matches(msg) {
+			if matches, _ := rule.Match.Matches(route.Query{Message: msg}); matches {
 				want = append(want, rule.Name)
 			}
 		}
@@ -161,7 +161,7 @@ func TestStopsEarly(t *testing.T) {
 	t.Parallel()
 	r := route.New([]route.Rule{{Name: "a"}, {Name: "b"}})
 	asked := slices.Collect(func(yield func(string) bool) {
-		for rule := range r.Matching(text("x")) {
+		for rule := range r.Matching(route.Query{Message: text("x")}) {
 			yield(rule.Name)
 
 			return
@@ -195,7 +195,7 @@ func BenchmarkMatching(b *testing.B) {
 				msg := text("请问这个问题怎么办，我想知道营业时间和地址")
 				b.ReportAllocs()
 				for b.Loop() {
-					for rule := range r.Matching(msg) {
+					for rule := range r.Matching(route.Query{Message: msg}) {
 						if rule.Name != "last" {
 							b.Fatal(rule.Name)
 						}

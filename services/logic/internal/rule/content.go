@@ -37,7 +37,7 @@ func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 		kinds["transfer_customer_service"] = func(e entry) { c.made = r.transfer(e) }
 		kinds["transfer_biz_ai_ivr"] = func(e entry) {
 			c.made = reply.TransferAI{}
-			r.transferAI(e)
+			r.yes(e, "transfer_biz_ai_ivr")
 		}
 	}
 	names := slices.Sorted(maps.Keys(kinds))
@@ -212,13 +212,6 @@ func (r *reader) transfer(e entry) reply.Transfer {
 	}
 
 	return t
-}
-
-// transferAI reads a kind that has no fields.
-func (r *reader) transferAI(e entry) {
-	if yes, ok := r.resolve(e.value).(*ast.BoolNode); !ok || !yes.Value {
-		r.faultf(e.key, "transfer_biz_ai_ivr can only be true; remove it")
-	}
 }
 
 // kfAccount reads the full account of an agent: name@account.

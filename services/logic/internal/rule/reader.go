@@ -23,14 +23,16 @@ func (d *document) UnmarshalYAML(node ast.Node) error {
 
 // reader walks the nodes of a rule file and collects every fault instead of stopping at the first.
 type reader struct {
+	// runtime is nil when the file is only checked.
+	runtime *Runtime
 	anchors map[string]ast.Node
 	// rule is the name of the rule that is being read.
 	rule   string
 	faults []Fault
 }
 
-func newReader(root ast.Node) *reader {
-	r := &reader{anchors: map[string]ast.Node{}}
+func newReader(root ast.Node, runtime *Runtime) *reader {
+	r := &reader{runtime: runtime, anchors: map[string]ast.Node{}}
 	ast.Walk(r, root)
 
 	return r

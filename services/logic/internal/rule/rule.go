@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -17,9 +18,10 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
-// Load reads the rules in data, a YAML document. The name is for errors: that of the file. Errors in
-// the rules are an *InvalidError; errors in the YAML show an excerpt.
-func Load(name string, data []byte) ([]route.Rule, error) {
+// Load reads the rules in data, a YAML document, and makes their handlers. The name is for errors: that of
+// the file. Errors in the rules are an *InvalidError; errors in the YAML show an excerpt. Without a runtime the
+// file is checked by itself: secrets that it names are not read, and handlers must not be asked.
+func Load(name string, data []byte, runtime *Runtime) ([]route.Rule, error) {
 	var doc document
 	if err := config.DecodeYAML(name, data, &doc); err != nil {
 		return nil, fmt.Errorf("%w\n(YAML is indented with spaces, never tabs; a text with \": \" or \" #\" in it, or with a leading {{, [, * or &, needs quotes)", err)
@@ -29,7 +31,7 @@ func Load(name string, data []byte) ([]route.Rule, error) {
 			Line: 1, Column: 1, Reason: "the file is empty; it needs the key rules with at least one rule",
 		}}}
 	}
-	r := newReader(doc.root)
+	r := newReader(doc.root, runtime)
 	r.singleDocument(doc.root)
 	rules := r.file(doc.root)
 	if len(r.faults) > 0 {
@@ -115,36 +117,64 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	var send []*content
 	r.rule = r.nameOf(node)
 	before := len(r.faults)
-	found, ok := r.mapping(node, "a rule", map[string]func(entry){
-		"name": func(e entry) {
-			name, ok := r.text(e, "name")
-			switch {
-			case !ok:
-			case !namePattern.MatchString(name):
-				r.faultf(e.value, "name %q: use up to 64 letters, digits, spaces and . _ - and begin with a letter or digit", name)
-			default:
-				rule.Name, nameNode = name, e.value
-			}
-		},
+	keys := map[string]func(entry){
+		"name":  func(e entry) { rule.Name, nameNode = r.name(e) },
 		"match": func(e entry) { rule.Match = r.match(e) },
 		"reply": func(e entry) { answer = r.content(e.value, "reply", true) },
 		"send":  func(e entry) { send = r.send(e) },
-	})
+	}
+	kinds := []string{"reply"}
+	for kind, read := range r.handlers() {
+		keys[kind] = func(e entry) { rule.Handler = read(e) }
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	found, ok := r.mapping(node, "a rule", keys)
 	if !ok {
 		return rule, nil
 	}
 	if _, has := found["name"]; !has {
 		r.faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
 	}
-	if _, has := found["reply"]; !has {
-		r.faultf(node, "the rule has no reply; to show the follower nothing write reply: {silence: true}")
-	}
-	if len(r.faults) == before {
+	r.oneAnswer(node, found, kinds)
+	if _, replies := found["reply"]; replies && len(r.faults) == before {
 		r.checkTogether(&rule.Match, answer, send, found)
 		rule.Handler = canned(answer, send)
 	}
 
 	return rule, nameNode
+}
+
+// oneAnswer refuses a rule that says more or less than one thing about who answers.
+func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string) {
+	has := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
+		_, has := found[kind]
+		return !has
+	})
+	switch {
+	case len(has) == 0:
+		r.faultf(node, "the rule has no reply; give it one of %s; to show the follower nothing write reply: {silence: true}", strings.Join(kinds, ", "))
+	case len(has) > 1:
+		r.faultf(found[has[1]].key, "the rule has %s; it can have only one of them", strings.Join(has, " and "))
+	}
+	if e, sends := found["send"]; sends && !slices.Contains(has, "reply") && len(has) > 0 {
+		r.faultf(e.key, "send goes with reply only; %s sends what it has to send itself", has[0])
+	}
+}
+
+// name returns the name of a rule and its node, nil if it is not usable.
+func (r *reader) name(e entry) (string, ast.Node) {
+	name, ok := r.text(e, "name")
+	if !ok {
+		return "", nil
+	}
+	if !namePattern.MatchString(name) {
+		r.faultf(e.value, "name %q: use up to 64 letters, digits, spaces and . _ - and begin with a letter or digit", name)
+
+		return "", nil
+	}
+
+	return name, e.value
 }
 
 // nameOf looks the name up before the rule is read, so that faults in keys before it name the rule.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
@@ -30,7 +31,7 @@ func TestLoad(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := rule.Load("f", []byte("rules:\n  - name: a\n    match: "+test.match+"\n    reply: {silence: true}\n"))
+			got, err := rule.Load("f", []byte("rules:\n  - name: a\n    match: "+test.match+"\n    reply: {silence: true}\n"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,11 +50,11 @@ func TestLoad(t *testing.T) {
 
 func TestTransferToTheAI(t *testing.T) {
 	t.Parallel()
-	got, err := rule.Load("f", []byte("rules:\n  - name: a\n    match: {type: text}\n    reply: {transfer_biz_ai_ivr: true}\n"))
+	got, err := rule.Load("f", []byte("rules:\n  - name: a\n    match: {type: text}\n    reply: {transfer_biz_ai_ivr: true}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := got[0].Handler.Answer(t.Context(), &messagev1.Message{MsgType: "text"})
+	answer, err := got[0].Handler.Answer(t.Context(), &logicv1.ReplyRequest{Message: &messagev1.Message{MsgType: "text"}})
 	if err != nil || answer.Reply.GetTransferBizAiIvr() == nil {
 		t.Errorf("%v, %v", answer, err)
 	}
@@ -68,7 +69,7 @@ func TestAlias(t *testing.T) {
   - name: b
     match: *words
     reply: {text: two}
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("rules: &a\n  - *a\n---\nb: !!str {{ c }}\n"))
 	f.Add([]byte("{{{[[[&&&***|>\t: - ? !"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rules, err := rule.Load("f", data)
+		rules, err := rule.Load("f", data, nil)
 		if (err == nil) != (len(rules) > 0) {
 			t.Errorf("%d rules with error %v", len(rules), err)
 		}

@@ -1,4 +1,4 @@
-package server_test
+package responder_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -23,21 +24,49 @@ import (
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
-
-	"github.com/wxstack/wxstack/services/logic/internal/route"
-	"github.com/wxstack/wxstack/services/logic/internal/server"
+	"github.com/wxstack/wxstack/responder"
 )
 
-// promptly makes a function a route.PromptHandler.
-type promptly struct{ handler }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func (promptly) Prompt() {}
+// byType asks a handler for each MsgType. What has none is shown nothing.
+type byType map[string]func(ctx context.Context) (*logicv1.ReplyResponse, error)
+
+func (b byType) Reply(ctx context.Context, req *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
+	if handler, ok := b[req.GetMessage().GetMsgType()]; ok {
+		return handler(ctx)
+	}
+	return &logicv1.ReplyResponse{}, nil
+}
+
+// promptly answers everything at once but images, which it leaves to byType.
+type promptly struct{ byType }
+
+func (p promptly) ReplyAtOnce(ctx context.Context, req *logicv1.ReplyRequest) (*logicv1.ReplyResponse, bool, error) {
+	if req.GetMessage().GetMsgType() == "image" {
+		return nil, false, nil
+	}
+	resp, err := p.Reply(ctx, req)
+	return resp, true, err
+}
+
+func answers(content string) func(context.Context) (*logicv1.ReplyResponse, error) {
+	return func(context.Context) (*logicv1.ReplyResponse, error) {
+		return &logicv1.ReplyResponse{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{Content: content}}}}, nil
+	}
+}
+
+func panics(context.Context) (*logicv1.ReplyResponse, error) { panic("secret detail") }
+
+func newServer(handler responder.Handler) *responder.Server {
+	return responder.NewServer(handler, telemetry.Discard().Log)
+}
 
 // conversation is a call of Converse.
 type conversation = grpc.BidiStreamingClient[logicv1.ConverseRequest, logicv1.ConverseResponse]
 
 // connect serves subject in memory with the house's equipment and returns a client of it.
-func connect(t *testing.T, subject *server.Server, tel *telemetry.Telemetry) logicv1.LogicServiceClient {
+func connect(t *testing.T, subject *responder.Server, tel *telemetry.Telemetry) logicv1.LogicServiceClient {
 	t.Helper()
 	lis := bufconn.Listen(1 << 16)
 	srv, err := rpc.NewServer(tel, rpc.TLS{})
@@ -61,7 +90,7 @@ func connect(t *testing.T, subject *server.Server, tel *telemetry.Telemetry) log
 	return logicv1.NewLogicServiceClient(conn)
 }
 
-func converse(t *testing.T, subject *server.Server) conversation {
+func converse(t *testing.T, subject *responder.Server) conversation {
 	t.Helper()
 	call, err := connect(t, subject, telemetry.Discard()).Converse(t.Context())
 	if err != nil {
@@ -119,46 +148,73 @@ func end(t *testing.T, call conversation) {
 	}
 }
 
-func TestPromptRulesAnswerTogether(t *testing.T) {
+func TestRefused(t *testing.T) {
 	t.Parallel()
-	subject := server.New(fixed{
-		{Name: "text", Match: route.Match{Types: []string{"text"}}, Handler: promptly{answers("x")}},
-		{Name: "panics", Match: route.Match{Types: []string{"image"}}, Handler: promptly{func(context.Context) (route.Answer, error) {
-			panic("secret detail")
-		}}},
-	}, &recorder{}, telemetry.Discard())
-	call := converse(t, subject)
+	subject := newServer(byType{})
+	for want, msg := range map[string]*messagev1.Message{
+		"message is missing":              nil,
+		"message.from_user_name is empty": {MsgType: "text"},
+		"message.msg_type is empty":       {FromUserName: "o"},
+	} {
+		_, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: msg})
+		if err == nil || fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an invalid request with %q, got %v", want, err)
+		}
+	}
+	notice := &messagev1.Message{Content: &messagev1.Message_Notice{Notice: &messagev1.Notice{InfoType: "authorized"}}}
+	if _, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: notice}); err != nil {
+		t.Errorf("a notice has no sender: %v", err)
+	}
+}
+
+func TestPromptAnswersComeTogether(t *testing.T) {
+	t.Parallel()
+	call := converse(t, newServer(promptly{byType{"text": answers("x"), "link": panics}}))
 	send(t, call, &logicv1.ConverseRequest{Questions: []*logicv1.Question{
-		question(1, "text"), question(2, "image"), question(3, ""), question(4, "text"),
+		question(1, "text"), question(2, "link"), question(3, ""), question(4, "text"),
 	}})
 	want(t, call, map[uint64]string{1: "x", 2: "INTERNAL", 3: "INVALID", 4: "x"})
 	end(t, call)
 }
 
-// slowly returns rules of which those for images wait until they may, and say how they ended.
-func slowly(may <-chan struct{}, ended chan<- error) fixed {
-	return fixed{
-		{Name: "fast", Match: route.Match{Types: []string{"text"}}, Handler: answers("fast")},
-		{Name: "panics", Match: route.Match{Types: []string{"link"}}, Handler: handler(func(context.Context) (route.Answer, error) {
-			panic("secret detail")
-		})},
-		{Name: "slow", Match: route.Match{Types: []string{"image"}}, Handler: handler(func(ctx context.Context) (route.Answer, error) {
+// TestWhatIsNotPromptComesLater: one question that has to wait does not hold up those beside it.
+func TestWhatIsNotPromptComesLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		may := make(chan struct{})
+		call := converse(t, newServer(promptly{slowly(may, nil)}))
+		send(t, call, &logicv1.ConverseRequest{Questions: []*logicv1.Question{
+			question(1, "image"), question(2, "text"), question(3, "text"),
+		}})
+		want(t, call, map[uint64]string{2: "fast", 3: "fast"})
+		close(may)
+		want(t, call, map[uint64]string{1: "slow"})
+		end(t, call)
+	})
+}
+
+// slowly returns a handler that waits with images until it may, and says how they ended.
+func slowly(may <-chan struct{}, ended chan<- error) byType {
+	return byType{
+		"text": answers("fast"),
+		"link": panics,
+		"image": func(ctx context.Context) (*logicv1.ReplyResponse, error) {
 			select {
 			case <-may:
 				return answers("slow")(ctx)
 			case <-ctx.Done():
 				ended <- ctx.Err()
-				return route.Answer{}, ctx.Err()
+				return nil, ctx.Err()
 			}
-		})},
+		},
 	}
 }
 
-func TestASlowRuleHoldsUpNobody(t *testing.T) {
+func TestASlowAnswerHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		may := make(chan struct{})
-		call := converse(t, server.New(slowly(may, nil), &recorder{}, telemetry.Discard()))
+		call := converse(t, newServer(slowly(may, nil)))
 		send(t, call, &logicv1.ConverseRequest{Questions: []*logicv1.Question{question(1, "image"), question(2, "text")}})
 		want(t, call, map[uint64]string{2: "fast"})
 		send(t, call, &logicv1.ConverseRequest{Questions: []*logicv1.Question{question(3, "link")}})
@@ -173,7 +229,7 @@ func TestEachQuestionHasItsOwnEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 2)
-		call := converse(t, server.New(slowly(nil, ended), &recorder{}, telemetry.Discard()))
+		call := converse(t, newServer(slowly(nil, ended)))
 		tooLate := question(3, "text")
 		tooLate.TimeLeft = durationpb.New(20 * time.Millisecond)
 		send(t, call, &logicv1.ConverseRequest{Questions: []*logicv1.Question{question(1, "image"), question(2, "image"), tooLate}})
@@ -196,7 +252,7 @@ func TestABrokenConversationEndsItsWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 1)
-		client := connect(t, server.New(slowly(nil, ended), &recorder{}, telemetry.Discard()), telemetry.Discard())
+		client := connect(t, newServer(slowly(nil, ended)), telemetry.Discard())
 		ctx, cancel := context.WithCancel(t.Context())
 		call, err := client.Converse(ctx)
 		if err != nil {
@@ -217,7 +273,7 @@ func TestTooManyQuestionsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 4096
 		may := make(chan struct{})
-		call := converse(t, server.New(slowly(may, nil), &recorder{}, telemetry.Discard()))
+		call := converse(t, newServer(slowly(may, nil)))
 		in := &logicv1.ConverseRequest{}
 		for id := range uint64(limit + 1) {
 			in.Questions = append(in.Questions, question(id+1, "image"))
@@ -243,7 +299,7 @@ func TestDrainTellsAndAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		may := make(chan struct{})
-		subject := server.New(slowly(may, nil), &recorder{}, telemetry.Discard())
+		subject := newServer(slowly(may, nil))
 		client := connect(t, subject, telemetry.Discard())
 		call, err := client.Converse(t.Context())
 		if err != nil {
@@ -272,18 +328,12 @@ func TestDrainTellsAndAnswers(t *testing.T) {
 // TestBothWaysSayTheSame asks the same by call and by conversation.
 func TestBothWaysSayTheSame(t *testing.T) {
 	t.Parallel()
-	failing := func(err error) handler {
-		return func(context.Context) (route.Answer, error) { return route.Answer{}, err }
-	}
 	var log bytes.Buffer
 	tel := telemetry.ForTest(&log)
-	subject := server.New(fixed{
-		{Name: "text", Match: route.Match{Types: []string{"text"}}, Handler: answers("x")},
-		{Name: "fails", Match: route.Match{Types: []string{"link"}}, Handler: failing(errors.New("no luck"))},
-		{Name: "panics", Match: route.Match{Types: []string{"image"}}, Handler: handler(func(context.Context) (route.Answer, error) {
-			panic("secret detail")
-		})},
-	}, &recorder{}, tel)
+	subject := responder.NewServer(byType{
+		"text": answers("x"), "image": panics,
+		"link": func(context.Context) (*logicv1.ReplyResponse, error) { return nil, errors.New("no luck") },
+	}, tel.Log)
 	client := connect(t, subject, tel)
 	call, err := client.Converse(t.Context())
 	if err != nil {

@@ -1,4 +1,4 @@
-package server_test
+package decide_test
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/decide"
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
-	"github.com/wxstack/wxstack/services/logic/internal/server"
 )
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata/scenarios from what the code does")
@@ -55,7 +55,7 @@ func runScenario(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	outbox := &recorder{}
-	subject := server.New(rules, outbox, telemetry.Discard())
+	subject := newDecider(rules, outbox)
 	got, answers := "", 0
 	for i := range sections {
 		switch sections[i].name {
@@ -79,7 +79,7 @@ func runScenario(t *testing.T, file string) {
 }
 
 // ask returns the answer to a message in JSON, with what is sent after it under the key send.
-func ask(t *testing.T, subject *server.Server, outbox *recorder, message string) string {
+func ask(t *testing.T, subject *decide.Decider, outbox *recorder, message string) string {
 	t.Helper()
 	msg := &messagev1.Message{}
 	if err := protojson.Unmarshal([]byte(message), msg); err != nil {

@@ -1,9 +1,8 @@
-package server
+package responder
 
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -13,63 +12,15 @@ import (
 	"github.com/wxstack/wxstack/chassis/fault"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
-
-	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
 const (
-	// maxUnderWay bounds the questions of one conversation that rules work on. Beyond it a question is
+	// maxUnderWay bounds the questions of one conversation that goroutines work on. Beyond it a question is
 	// refused as throttled, which the gateway asks again, and does not wait: that would hold up the others.
 	maxUnderWay = 4096
 	// busyPause is how long the gateway is asked to wait then.
 	busyPause = 100 * time.Millisecond
 )
-
-// Converse answers the questions of one call until the caller closes its side. Rules that never wait
-// answer at once, all questions of a message together; others answer in a goroutine each.
-func (s *Server) Converse(stream grpc.BidiStreamingServer[logicv1.ConverseRequest, logicv1.ConverseResponse]) error {
-	c := &conversation{server: s, stream: stream, cancels: map[uint64]context.CancelFunc{}}
-	// When the call breaks, so does its context, and with it the work.
-	defer c.work.Wait()
-	s.enter(c)
-	defer s.leave(c)
-	for {
-		in, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		c.hear(stream.Context(), in)
-	}
-}
-
-// Drain asks the other sides of all conversations, and of those that still begin, to ask elsewhere. What
-// they ask nevertheless is answered: each conversation ends when its caller closes it.
-func (s *Server) Drain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining = true
-	for c := range s.conversations {
-		c.work.Go(c.sayFarewell)
-	}
-}
-
-func (s *Server) enter(c *conversation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conversations[c] = struct{}{}
-	if s.draining {
-		c.work.Go(c.sayFarewell)
-	}
-}
-
-func (s *Server) leave(c *conversation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conversations, c)
-}
 
 // conversation is one call of Converse.
 type conversation struct {
@@ -89,14 +40,17 @@ type conversation struct {
 // hear takes one message of the other side.
 func (c *conversation) hear(ctx context.Context, in *logicv1.ConverseRequest) {
 	c.cancel(in.GetCancelled())
-	rules := c.server.rules.Current()
 	answers := make([]*logicv1.Answer, 0, len(in.GetQuestions()))
 	for _, question := range in.GetQuestions() {
-		if rules.Prompt() {
-			answers = append(answers, c.answer(ctx, rules, question))
-		} else if refused := c.begin(ctx, rules, question); refused != nil {
-			answers = append(answers, answerOf(question.GetId(), nil, refused))
+		answer, ok := c.answerAtOnce(ctx, question)
+		if !ok {
+			refused := c.begin(ctx, question)
+			if refused == nil {
+				continue
+			}
+			answer = answerOf(question.GetId(), nil, refused)
 		}
+		answers = append(answers, answer)
 	}
 	if len(answers) > 0 {
 		c.say(answers)
@@ -104,7 +58,7 @@ func (c *conversation) hear(ctx context.Context, in *logicv1.ConverseRequest) {
 }
 
 // begin answers a question in a goroutine of its own, unless there is no time or no room.
-func (c *conversation) begin(ctx context.Context, rules *route.Router, question *logicv1.Question) error {
+func (c *conversation) begin(ctx context.Context, question *logicv1.Question) error {
 	ctx, cancel, err := rpc.Within(ctx, question.GetTimeLeft().AsDuration())
 	if err != nil {
 		return err
@@ -117,10 +71,10 @@ func (c *conversation) begin(ctx context.Context, rules *route.Router, question 
 	c.mu.Unlock()
 	if full {
 		cancel()
-		return fault.New(fault.Throttled, "logic works on %d questions of this gateway already", maxUnderWay).WithRetryAfter(busyPause)
+		return fault.New(fault.Throttled, "%d questions of this gateway are worked on already", maxUnderWay).WithRetryAfter(busyPause)
 	}
 	c.work.Go(func() {
-		answer := c.answer(ctx, rules, question)
+		answer := c.answer(ctx, question)
 		c.cancel([]uint64{question.GetId()})
 		c.say([]*logicv1.Answer{answer})
 	})
@@ -142,13 +96,38 @@ func (c *conversation) cancel(ids []uint64) {
 	}
 }
 
+// answerAtOnce decides a question if that needs no waiting.
+func (c *conversation) answerAtOnce(ctx context.Context, question *logicv1.Question) (answer *logicv1.Answer, ok bool) {
+	prompt := c.server.prompt
+	if prompt == nil {
+		return nil, false
+	}
+	ok = true // also after a panic, which would only come again
+	response, err := c.guard(ctx, func(ctx context.Context) (response *logicv1.ReplyResponse, err error) {
+		if err := check(question.GetRequest()); err != nil {
+			return nil, err
+		}
+		response, ok, err = prompt.ReplyAtOnce(ctx, question.GetRequest())
+		return response, err
+	})
+	if !ok {
+		return nil, false
+	}
+	return answerOf(question.GetId(), response, err), true
+}
+
 // answer decides a question as a call of Reply would.
-func (c *conversation) answer(ctx context.Context, rules *route.Router, question *logicv1.Question) *logicv1.Answer {
-	response, err := rpc.Guard(ctx, c.server.log, logicv1.LogicService_Converse_FullMethodName,
-		func(ctx context.Context) (*logicv1.ReplyResponse, error) {
-			return c.server.reply(ctx, rules, question.GetRequest())
-		})
+func (c *conversation) answer(ctx context.Context, question *logicv1.Question) *logicv1.Answer {
+	response, err := c.guard(ctx, func(ctx context.Context) (*logicv1.ReplyResponse, error) {
+		return c.server.Reply(ctx, question.GetRequest())
+	})
 	return answerOf(question.GetId(), response, err)
+}
+
+func (c *conversation) guard(
+	ctx context.Context, work func(context.Context) (*logicv1.ReplyResponse, error),
+) (*logicv1.ReplyResponse, error) {
+	return rpc.Guard(ctx, c.server.log, logicv1.LogicService_Converse_FullMethodName, work)
 }
 
 func answerOf(id uint64, response *logicv1.ReplyResponse, err error) *logicv1.Answer {
