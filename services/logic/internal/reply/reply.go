@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
@@ -83,7 +85,8 @@ func (*Canned) Prompt() {}
 // Answer fills in the templates. It fails when a template does, or when a required field comes out
 // empty; then nothing is sent at all.
 func (c *Canned) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
-	f := &filler{data: dataOf(req.GetMessage())}
+	msg := req.GetMessage()
+	f := &filler{data: fields.Of(msg, fields.At(msg, time.Now()))}
 	answer := route.Answer{}
 	if c.Reply != nil {
 		answer.Reply = c.Reply.build(f)
@@ -104,7 +107,7 @@ func (c *Canned) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Ans
 
 // filler executes templates and keeps the first error, so that the kinds below read as lists of fields.
 type filler struct {
-	data      Data
+	data      fields.Message
 	truncated bool
 	err       error
 }

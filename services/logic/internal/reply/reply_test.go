@@ -9,6 +9,7 @@ import (
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
 )
 
@@ -26,6 +27,7 @@ func TestTemplate(t *testing.T) {
 			Name: "LOCATION", Key: "k", Ticket: "t", Position: &messagev1.Position{Latitude: 23.5, Longitude: 113.25, Precision: 40},
 		}},
 	}
+	scanned := &messagev1.Message{Content: &messagev1.Message_Event{Event: &messagev1.Event{Name: "subscribe", Key: "qrscene_shop-7"}}}
 	tests := map[string]struct {
 		source string
 		msg    *messagev1.Message
@@ -38,6 +40,8 @@ func TestTemplate(t *testing.T) {
 		"with":            {"{{ with .Content }}[{{ . }}]{{ end }}{{ $.MsgType }}", text("b"), "[b]text"},
 		"function":        {"{{ printf \"%05d\" .MsgID }}", everything, "00003"},
 		"event":           {"{{ .AppID }} {{ .ToUserName }} {{ .FromUserName }} {{ .CreateTime }} {{ .Event }} {{ .EventKey }} {{ .Ticket }}", everything, "wx1 gh_1 o1 2 LOCATION k t"},
+		"time":            {"{{ .Time.Format \"15:04\" }}", everything, "08:00"},
+		"scene":           {"{{ .Scene }}", scanned, "shop-7"},
 		"position":        {"{{ .Latitude }} {{ .Longitude }} {{ .Precision }}", everything, "23.5 113.25 40"},
 		"comment":         {"{{/* why */}}a", text("x"), "a"},
 	}
@@ -116,7 +120,7 @@ func TestAnswerFails(t *testing.T) {
 
 func TestFieldsCoverTheSample(t *testing.T) {
 	t.Parallel()
-	for _, field := range reply.Fields() {
+	for _, field := range fields.Names() {
 		if _, err := reply.ParseTemplate("{{ if not ." + field + " }}{{ slice .Content 0 999 }}{{ end }}"); err != nil {
 			t.Errorf("the sample has no value for .%s: %v", field, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"text/template/parse"
 	"unicode/utf8"
 
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/suggest"
 )
 
@@ -51,7 +52,7 @@ func ParseTemplate(source string) (*Template, error) {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
 	t := &Template{source: source, parsed: parsed}
-	example := sample()
+	example := fields.Sample()
 	if _, _, err := t.execute(&example, maxFieldBytes); err != nil {
 		return nil, fmt.Errorf("%w: tried on a sample message: %w; guard it with {{ if }}", ErrTemplate, err)
 	}
@@ -66,7 +67,7 @@ func (t *Template) Static() (string, bool) { return t.source, t.parsed == nil }
 var errFull = errors.New("text is full")
 
 // execute fills in the placeholders. A text longer than limit bytes is cut on a character boundary.
-func (t *Template) execute(d *Data, limit int) (text string, truncated bool, err error) {
+func (t *Template) execute(d *fields.Message, limit int) (text string, truncated bool, err error) {
 	if t == nil {
 		return "", false, nil
 	}
@@ -121,7 +122,7 @@ func syntaxHint(err error) string {
 	if !found || !quoted {
 		return "; a placeholder looks like {{ .Content }}"
 	}
-	for _, field := range Fields() {
+	for _, field := range fields.Names() {
 		if strings.EqualFold(field, name) {
 			return "; did you mean {{ ." + field + " }}?"
 		}
@@ -139,7 +140,7 @@ var (
 	errNested = errors.New("define, block and template are not supported; write the text in place")
 )
 
-// checkNodes refuses what could run long and names that Data does not have, in branches that the
+// checkNodes refuses what could run long and names that no message has, in branches that the
 // sample does not reach too.
 func checkNodes(node parse.Node) error {
 	switch n := node.(type) {
@@ -207,8 +208,8 @@ func checkPipe(pipe *parse.PipeNode) error {
 }
 
 func checkField(path []string) error {
-	if _, known := reflect.TypeFor[Data]().FieldByName(path[0]); !known {
-		return fmt.Errorf("unknown field .%s%s", path[0], suggest.DidYouMean(path[0], Fields()))
+	if _, known := reflect.TypeFor[fields.Message]().FieldByName(path[0]); !known {
+		return fmt.Errorf("unknown field .%s%s", path[0], suggest.DidYouMean(path[0], fields.Names()))
 	}
 
 	return nil

@@ -6,9 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 )
 
 // Match says which messages a rule answers. Every list that is not empty must have an entry that
@@ -48,9 +47,9 @@ type Match struct {
 	Tags []string
 }
 
-// Condition is a test of a message, written at the time at.
+// Condition is a test of a message.
 type Condition interface {
-	Holds(msg *messagev1.Message, at time.Time) (bool, error)
+	Holds(msg *fields.Message) (bool, error)
 }
 
 // WantsText says that only text messages can match.
@@ -93,6 +92,8 @@ type facts struct {
 	isEvent  bool
 	accounts [2]string
 
+	// made are the fields of the message, once a condition has asked for them.
+	made *fields.Message
 	// tags are those of the follower, once they have been looked up.
 	tags   []string
 	tagErr error
@@ -106,33 +107,19 @@ func factsOf(q Query) facts {
 		f.isText, f.content, f.choice = true, strings.TrimSpace(text.GetContent()), text.GetMenuEntryId()
 	}
 	if event := msg.GetEvent(); event != nil {
-		f.isEvent, f.event, f.key, f.scene = true, strings.ToLower(event.GetName()), event.GetKey(), SceneOf(event)
+		f.isEvent, f.event, f.key, f.scene = true, strings.ToLower(event.GetName()), event.GetKey(), fields.SceneOf(event)
 	}
 	return f
 }
 
-// SceneOf returns the scene (场景值) of the QR code by which an event came about, empty if none did. WeChat
-// writes it as EventKey, with a prefix when somebody followed by the code: 微信公众平台 “接收事件推送”.
-func SceneOf(event *messagev1.Event) string {
-	switch strings.ToLower(event.GetName()) {
-	case "scan":
-		return event.GetKey()
-	case "subscribe":
-		scene, byCode := strings.CutPrefix(event.GetKey(), "qrscene_")
-		if byCode {
-			return scene
-		}
+// fields returns the fields of the message, made once.
+func (f *facts) fields() *fields.Message {
+	if f.made == nil {
+		made := fields.Of(f.query.Message, fields.At(f.query.Message, f.query.Now))
+		f.made = &made
 	}
-	return ""
-}
 
-// at is when the message was written. WeChat's own time for it is the same for every delivery and after
-// every restart.
-func (f *facts) at() time.Time {
-	if created := f.query.Message.GetCreateTime(); created > 0 {
-		return time.Unix(created, 0)
-	}
-	return f.query.Now
+	return f.made
 }
 
 // matches decides by the cheap conditions first.
@@ -140,14 +127,14 @@ func (m *Match) matches(f *facts) (bool, error) {
 	if !m.matchesKind(f) || !m.matchesEvent(f) || !m.matchesText(f) {
 		return false, nil
 	}
-	if m.Time != nil && !m.Time.Contains(f.at()) {
+	if m.Time != nil && !m.Time.Contains(f.fields().Time) {
 		return false, nil
 	}
 	if m.Rollout != nil && !m.Rollout.Includes(f.query.Message.GetFromUserName()) {
 		return false, nil
 	}
 	if m.Condition != nil {
-		holds, err := m.Condition.Holds(f.query.Message, f.at())
+		holds, err := m.Condition.Holds(f.fields())
 		if err != nil {
 			return false, Fail(ReasonCondition, fmt.Errorf("if: %w", err))
 		}

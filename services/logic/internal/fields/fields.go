@@ -1,18 +1,22 @@
-package reply
+// Package fields is what a rule file can say about a message: the names that its templates and expressions use.
+package fields
 
 import (
 	"reflect"
+	"strings"
+	"time"
 
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 )
 
-// Data is what templates can use. The names are WeChat's, written the Go way. A field that the
+// Message has the fields of a message. The names are WeChat's, written the Go way. A field that the
 // message does not have is empty or zero.
-type Data struct {
+type Message struct {
 	AppID        string
-	ToUserName   string // the account's original id
-	FromUserName string // the follower's OpenID
-	CreateTime   int64  // Unix seconds
+	ToUserName   string    // the account's original id
+	FromUserName string    // the follower's OpenID
+	CreateTime   int64     // Unix seconds
+	Time         time.Time // CreateTime on a clock in China
 	MsgID        uint64
 	MsgType      string
 
@@ -37,21 +41,27 @@ type Data struct {
 
 	Event    string
 	EventKey string
+	Scene    string // of the QR code (场景值) that was scanned, or by which the follower came
 	Ticket   string
 }
 
-// Fields lists the names that a template can use.
-func Fields() []string {
+// Names lists the names.
+func Names() []string {
 	var names []string
-	for field := range reflect.TypeFor[Data]().Fields() {
+	for field := range reflect.TypeFor[Message]().Fields() {
 		names = append(names, field.Name)
 	}
 
 	return names
 }
 
-func dataOf(msg *messagev1.Message) Data {
-	d := Data{
+// China is the time zone of everything in a rule file that names none (北京时间). It has no daylight saving.
+var China = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// Of returns the fields of a message that was written at the time at.
+func Of(msg *messagev1.Message, at time.Time) Message {
+	d := Message{
+		Time:         at.In(China),
 		AppID:        msg.GetAppId(),
 		ToUserName:   msg.GetToUserName(),
 		FromUserName: msg.GetFromUserName(),
@@ -75,7 +85,7 @@ func dataOf(msg *messagev1.Message) Data {
 		d.Title, d.Description, d.URL = content.Link.GetTitle(), content.Link.GetDescription(), content.Link.GetUrl()
 	case *messagev1.Message_Event:
 		event := content.Event
-		d.Event, d.EventKey, d.Ticket = event.GetName(), event.GetKey(), event.GetTicket()
+		d.Event, d.EventKey, d.Scene, d.Ticket = event.GetName(), event.GetKey(), SceneOf(event), event.GetTicket()
 		position := event.GetPosition()
 		d.Latitude, d.Longitude, d.Precision = position.GetLatitude(), position.GetLongitude(), position.GetPrecision()
 	}
@@ -83,16 +93,42 @@ func dataOf(msg *messagev1.Message) Data {
 	return d
 }
 
-// sample has a value in every field, so that trying a template reaches as much of it as possible.
-func sample() Data {
+// At is when a message was written: WeChat's own time, which is the same for every delivery and after every
+// restart, or now for a message that has none.
+func At(msg *messagev1.Message, now time.Time) time.Time {
+	if created := msg.GetCreateTime(); created > 0 {
+		return time.Unix(created, 0)
+	}
+
+	return now
+}
+
+// SceneOf returns the scene (场景值) of the QR code by which an event came about, empty if none did. WeChat
+// writes it as EventKey, with a prefix when somebody followed by the code: 微信公众平台 “接收事件推送”.
+func SceneOf(event *messagev1.Event) string {
+	switch strings.ToLower(event.GetName()) {
+	case "scan":
+		return event.GetKey()
+	case "subscribe":
+		scene, byCode := strings.CutPrefix(event.GetKey(), "qrscene_")
+		if byCode {
+			return scene
+		}
+	}
+
+	return ""
+}
+
+// Sample has a value in every field, so that trying something on it reaches as much of it as possible.
+func Sample() Message {
 	const text = "示例内容 sample 123"
 
-	return Data{
-		AppID: text, ToUserName: text, FromUserName: text, CreateTime: 1, MsgID: 1, MsgType: text,
+	return Message{
+		AppID: text, ToUserName: text, FromUserName: text, CreateTime: 1, Time: time.Unix(1, 0).In(China), MsgID: 1, MsgType: text,
 		Content: text, MenuEntryID: text,
 		MediaID: text, PicURL: text, Format: text, Recognition: text, ThumbMediaID: text,
 		Latitude: 1, Longitude: 1, Precision: 1, Scale: 1, Label: text,
 		Title: text, Description: text, URL: text,
-		Event: text, EventKey: text, Ticket: text,
+		Event: text, EventKey: text, Scene: text, Ticket: text,
 	}
 }
