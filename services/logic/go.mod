@@ -9,6 +9,7 @@ require github.com/wxstack/wxstack/chassis v0.0.0
 require github.com/wxstack/wxstack/responder v0.0.0
 
 require (
+	github.com/expr-lang/expr v1.17.8
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0

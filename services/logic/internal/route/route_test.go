@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
@@ -57,7 +59,7 @@ func TestIndexAgreesWithTrying(t *testing.T) {
 	var rules []route.Rule
 	for i := range 400 {
 		m := route.Match{}
-		switch random.IntN(8) {
+		switch random.IntN(10) {
 		case 0:
 			m.Texts = []string{word(3) + "a", "a"}
 		case 1:
@@ -74,6 +76,10 @@ func TestIndexAgreesWithTrying(t *testing.T) {
 			m.Types = []string{"text", "image"}
 		case 7:
 			m.Accounts = []string{"gh_1"}
+		case 8:
+			m.Scenes = []string{word(2), "k"}
+		case 9:
+			m.Choices = []string{"101", "102"}
 		}
 		if random.IntN(3) == 0 {
 			m.Prefixes = append(m.Prefixes, "a")
@@ -83,8 +89,13 @@ func TestIndexAgreesWithTrying(t *testing.T) {
 	whole := route.New(rules)
 	for range 300 {
 		msg := text(word(5))
-		if random.IntN(3) == 0 {
+		switch random.IntN(6) {
+		case 0:
 			msg = event("click", word(2))
+		case 1:
+			msg = event("scan", word(2))
+		case 2:
+			msg.GetText().MenuEntryId = "102"
 		}
 		var want []string
 		for _, rule := range rules {
@@ -132,6 +143,96 @@ func TestMatching(t *testing.T) {
 	}
 }
 
+// holds is a condition of a test.
+type holds func(*fields.Message) (bool, error)
+
+func (h holds) Holds(msg *fields.Message) (bool, error) { return h(msg) }
+
+// TestWhatIsLookedUp: tags cost a call, so they are asked for last and once.
+func TestWhatIsLookedUp(t *testing.T) {
+	t.Parallel()
+	long := holds(func(msg *fields.Message) (bool, error) { return len(msg.Content) > 9, nil })
+	broken := holds(func(*fields.Message) (bool, error) { return false, errors.New("broken") })
+	r := route.New([]route.Rule{
+		{Name: "other text", Match: route.Match{Texts: []string{"y"}, Tags: []string{"VIP"}}},
+		{Name: "long", Match: route.Match{Condition: long, Tags: []string{"VIP"}}},
+		{Name: "broken", Match: route.Match{Condition: broken}},
+		{Name: "by name", Match: route.Match{Types: []string{"text"}, Tags: []string{"VIP", "x"}}},
+		{Name: "by id", Match: route.Match{Tags: []string{"101"}}},
+		{Name: "not his", Match: route.Match{Tags: []string{"102"}}},
+		{Name: "last"},
+	})
+	unreachable := errors.New("unreachable")
+	tests := map[string]struct {
+		content string
+		tags    func() ([]string, error)
+		want    []string
+		lookups int
+	}{
+		"known":      {"x", func() ([]string, error) { return []string{"VIP", "101"}, nil }, []string{"broken: condition", "by name", "by id", "last"}, 1},
+		"none":       {"x", func() ([]string, error) { return nil, nil }, []string{"broken: condition", "last"}, 1},
+		"a long one": {"0123456789", func() ([]string, error) { return []string{"VIP"}, nil }, []string{"long", "broken: condition", "by name", "last"}, 1},
+		"unreachable": {"x", func() ([]string, error) { return nil, unreachable },
+			[]string{"broken: condition", "by name: tags", "by id: tags", "not his: tags", "last"}, 1},
+		"nobody knows": {"x", nil, []string{"broken: condition", "by name: tags", "by id: tags", "not his: tags", "last"}, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lookups := 0
+			q := route.Query{Message: text(test.content)}
+			if test.tags != nil {
+				q.Tags = func() ([]string, error) {
+					lookups++
+					return test.tags()
+				}
+			}
+			var got []string
+			for rule, err := range r.Matching(q) {
+				name := rule.Name
+				if err != nil {
+					name += ": " + string(route.ReasonOf(err))
+				}
+				got = append(got, name)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" || lookups != test.lookups {
+				t.Errorf("%d lookups, want %d\n%s", lookups, test.lookups, diff)
+			}
+		})
+	}
+}
+
+func TestScenes(t *testing.T) {
+	t.Parallel()
+	r := route.New([]route.Rule{{Name: "shop", Match: route.Match{Scenes: []string{"shop-7"}}}})
+	for name, test := range map[string]struct {
+		msg  *messagev1.Message
+		want int
+	}{
+		"scanned":          {event("SCAN", "shop-7"), 1},
+		"followed by code": {event("subscribe", "qrscene_shop-7"), 1},
+		"followed":         {event("subscribe", ""), 0},
+		"another":          {event("SCAN", "shop-8"), 0},
+		"a menu key":       {event("CLICK", "shop-7"), 0},
+	} {
+		if got := names(r, test.msg); len(got) != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestFail(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("why")
+	err := fmt.Errorf("more: %w", route.Fail(route.ReasonBusy, cause))
+	if !errors.Is(err, cause) || route.ReasonOf(err) != route.ReasonBusy || err.Error() != "more: why" {
+		t.Errorf("%v is of %s", err, route.ReasonOf(err))
+	}
+	if got := route.ReasonOf(cause); got != route.ReasonContent {
+		t.Errorf("without a reason it is of %s", got)
+	}
+}
+
 func TestMatchKinds(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -145,6 +246,11 @@ func TestMatchKinds(t *testing.T) {
 		"contains":   {route.Match{Contains: []string{"x"}}, true, false, false},
 		"key":        {route.Match{Keys: []string{"x"}}, false, true, false},
 		"an account": {route.Match{Accounts: []string{"x"}}, false, false, false},
+		"a scene":    {route.Match{Scenes: []string{"x"}}, false, true, false},
+		"a choice":   {route.Match{Choices: []string{"x"}}, true, false, false},
+		"a tag":      {route.Match{Tags: []string{"x"}}, false, false, false},
+		"a window":   {route.Match{Time: &route.Window{}}, false, false, false},
+		"a share":    {route.Match{Rollout: &route.Rollout{Percent: 100}}, false, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

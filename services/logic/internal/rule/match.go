@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wxstack/wxstack/services/logic/internal/condition"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/suggest"
 )
@@ -20,21 +21,26 @@ func (r *reader) match(e entry) route.Match {
 		"prefix":   func(e entry) { m.Prefixes = trimmed(r.texts(e, "prefix")) },
 		"pattern":  func(e entry) { m.Patterns = r.patterns(e) },
 		"account":  func(e entry) { m.Accounts = r.accounts(e) },
+		"scene":    func(e entry) { m.Scenes = plain(r.texts(e, "scene")) },
+		"tag":      func(e entry) { m.Tags = trimmed(r.texts(e, "tag")) },
+		"time":     func(e entry) { m.Time = r.window(e) },
+		"if":       func(e entry) { m.Condition = r.condition(e) },
 	})
 	if !ok {
 		return m
 	}
 	for _, key := range []string{"text", "contains", "prefix", "pattern"} {
 		r.needsType(found, key, "text", m.Types)
-		for _, other := range []string{"event", "key"} {
+		for _, other := range []string{"event", "key", "scene"} {
 			if _, both := found[other]; both {
 				r.exclusive(found, key, other)
 			}
 		}
 	}
-	for _, key := range []string{"event", "key"} {
+	for _, key := range []string{"event", "key", "scene"} {
 		r.needsType(found, key, "event", m.Types)
 	}
+	r.sceneEvents(found, m.Events)
 
 	return m
 }
@@ -51,6 +57,32 @@ func (r *reader) exclusive(found map[string]entry, key, other string) {
 	if e, has := found[key]; has {
 		r.faultf(e.key, "%s looks at text messages and %s at events, so both can never match; make two rules", key, other)
 	}
+}
+
+// sceneEvents refuses a scene beside events that never have one.
+func (r *reader) sceneEvents(found map[string]entry, events []string) {
+	e, has := found["scene"]
+	for _, event := range events {
+		if has && !strings.EqualFold(event, "SCAN") && !strings.EqualFold(event, "subscribe") {
+			r.faultf(e.key, "scene is that of a QR code, which only the events SCAN and subscribe have, not %s", event)
+		}
+	}
+}
+
+// condition reads an expression. It returns a nil interface after a fault.
+func (r *reader) condition(e entry) route.Condition {
+	source, ok := r.text(e, "if")
+	if !ok {
+		return nil
+	}
+	compiled, err := condition.Compile(source)
+	if err != nil {
+		r.faultf(e.value, "if: %v", err)
+
+		return nil
+	}
+
+	return compiled
 }
 
 func (r *reader) types(e entry) []string {

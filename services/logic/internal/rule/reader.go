@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -110,6 +111,21 @@ func (r *reader) mapping(node ast.Node, what string, known map[string]func(entry
 	}
 
 	return found, true
+}
+
+// pairs yields the keys and values of the mapping at node, if it is one.
+func (r *reader) pairs(node ast.Node) iter.Seq2[string, ast.Node] {
+	return func(yield func(string, ast.Node) bool) {
+		mapNode, ok := r.resolve(node).(ast.MapNode)
+		if !ok {
+			return
+		}
+		for pairs := mapNode.MapRange(); pairs.Next(); {
+			if !yield(pairs.Key().GetToken().Value, pairs.Value()) {
+				return
+			}
+		}
+	}
 }
 
 // list returns the entries of the sequence at e.

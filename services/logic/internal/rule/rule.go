@@ -115,13 +115,15 @@ var namePattern = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,63}$`)
 func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	var answer *content
 	var send []*content
+	var rollout *route.Rollout
 	r.rule = r.nameOf(node)
 	before := len(r.faults)
 	keys := map[string]func(entry){
-		"name":  func(e entry) { rule.Name, nameNode = r.name(e) },
-		"match": func(e entry) { rule.Match = r.match(e) },
-		"reply": func(e entry) { answer = r.content(e.value, "reply", true) },
-		"send":  func(e entry) { send = r.send(e) },
+		"name":    func(e entry) { rule.Name, nameNode = r.name(e) },
+		"match":   func(e entry) { rule.Match = r.match(e) },
+		"rollout": func(e entry) { rollout = r.rollout(e) },
+		"reply":   func(e entry) { answer = r.content(e.value, "reply", true) },
+		"send":    func(e entry) { send = r.send(e) },
 	}
 	kinds := []string{"reply"}
 	for kind, read := range r.handlers() {
@@ -133,6 +135,7 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	if !ok {
 		return rule, nil
 	}
+	rule.Match.Rollout = rollout
 	if _, has := found["name"]; !has {
 		r.faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
 	}
@@ -179,15 +182,9 @@ func (r *reader) name(e entry) (string, ast.Node) {
 
 // nameOf looks the name up before the rule is read, so that faults in keys before it name the rule.
 func (r *reader) nameOf(node ast.Node) string {
-	mapNode, ok := r.resolve(node).(ast.MapNode)
-	if !ok {
-		return ""
-	}
-	for pairs := mapNode.MapRange(); pairs.Next(); {
-		if pairs.Key().GetToken().Value == "name" {
-			if text, ok := r.resolve(pairs.Value()).(*ast.StringNode); ok {
-				return text.Value
-			}
+	for key, value := range r.pairs(node) {
+		if text, ok := r.resolve(value).(*ast.StringNode); ok && key == "name" {
+			return text.Value
 		}
 	}
 

@@ -3,17 +3,23 @@ package rule_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
 )
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		match string
 		want  route.Match
@@ -26,7 +32,16 @@ func TestLoad(t *testing.T) {
 		"event case":     {"{event: click}", route.Match{Events: []string{"click"}}},
 		"account":        {"{account: [wx1, gh_2]}", route.Match{Accounts: []string{"wx1", "gh_2"}}},
 		"quoted tag":     {"{text: !!str 1}", route.Match{Texts: []string{"1"}}},
-		"nothing":        {"{}", route.Match{}},
+		"scene":          {"{event: SCAN, scene: [7, shop]}", route.Match{Events: []string{"SCAN"}, Scenes: []string{"7", "shop"}}},
+		"tags":           {"{tag: [VIP, 101]}", route.Match{Tags: []string{"VIP", "101"}}},
+		"time": {"{time: {from: 2026-12-24, until: 2026-12-24 18:30, days: [sat, Sun], hours: ['09:00-12:00', '22:00-24:00']}}", route.Match{Time: &route.Window{
+			From: time.Date(2026, 12, 24, 0, 0, 0, 0, fields.China), Until: time.Date(2026, 12, 24, 18, 30, 0, 0, fields.China),
+			Days: []time.Weekday{time.Saturday, time.Sunday}, Hours: []route.Hours{{From: 9 * 60, Until: 12 * 60}, {From: 22 * 60, Until: 24 * 60}}, Zone: fields.China,
+		}}},
+		"time elsewhere": {"{time: {hours: '8:00-9:00', zone: Europe/Berlin}}", route.Match{Time: &route.Window{
+			Hours: []route.Hours{{From: 8 * 60, Until: 9 * 60}}, Zone: berlin,
+		}}},
+		"nothing": {"{}", route.Match{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +50,7 @@ func TestLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got[0].Match, cmp.Transformer("empty", func(s []string) []string {
+			if diff := cmp.Diff(test.want, got[0].Match, cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }), cmp.Transformer("empty", func(s []string) []string {
 				if len(s) == 0 {
 					return nil
 				}
