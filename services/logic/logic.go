@@ -27,6 +27,7 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
+	"github.com/wxstack/wxstack/services/logic/internal/tags"
 )
 
 //go:embed rules/default.yaml
@@ -118,7 +119,7 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	}
 	s.sender = followup.New(platform(s.conn), s.tel)
 	s.replies = responder.NewServer(decide.New(decide.Options{
-		Rules: s.rules, Outbox: s.sender, Log: s.tel.Log, Metrics: s.tel.Metrics,
+		Rules: s.rules, Outbox: s.sender, Tags: tags.NewBook(apiproxyv1.NewApiProxyServiceClient(s.conn)), Log: s.tel.Log, Metrics: s.tel.Metrics,
 	}), s.tel.Log)
 	logicv1.RegisterLogicServiceServer(s.server, s.replies)
 
