@@ -20,23 +20,34 @@ import (
 
 // Command is a subcommand that a program adds to those in its struct.
 type Command struct {
+	// Name is what is typed. One of several words, such as "rules check", stands below the command of the
+	// words before the last, which is in the list too.
 	Name string
 	Help string
-	// Flags is a pointer to a struct with kong tags: the settings of this command alone.
+	// Flags is a pointer to a struct with kong tags: the settings and arguments (tag arg) of this command
+	// alone. A method Help() string of it is the text that --help shows at length. Nil: none, as befits a
+	// command that has others below it.
 	Flags any
 }
 
 // Parse fills target, a pointer to a struct with kong tags, from args and the environment.
 // It handles --help itself and then ends the process, as kong does. The returned command is the
-// chosen subcommand, empty when there are none.
+// name of the chosen subcommand, empty when there are none.
 func Parse(name, description string, args []string, target any, commands ...Command) (string, error) {
-	options := make([]kong.Option, 0, 3+len(commands))
-	options = append(options,
+	return parse(name, description, args, target, commands)
+}
+
+func parse(name, description string, args []string, target any, commands []Command, more ...kong.Option) (string, error) {
+	options := append([]kong.Option{
 		kong.Name(name),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-	)
+		kong.PostBuild(nest),
+	}, more...)
 	for _, c := range commands {
+		if c.Flags == nil {
+			c.Flags = new(struct{})
+		}
 		options = append(options, kong.DynamicCommand(c.Name, c.Help, "", c.Flags))
 	}
 	parser, err := kong.New(target, options...)
@@ -47,7 +58,34 @@ func Parse(name, description string, args []string, target any, commands ...Comm
 	if err != nil {
 		return "", fmt.Errorf("%w (%s --help lists the settings)", err, name)
 	}
-	return parsed.Command(), nil
+	if parsed.Selected() == nil {
+		return "", nil
+	}
+	return parsed.Selected().Path(), nil
+}
+
+// nest moves each command whose name has several words below the one that it names: kong adds commands at
+// the top only.
+func nest(parser *kong.Kong) error {
+	root := parser.Model.Node
+	all := root.Children
+	byName := make(map[string]*kong.Node, len(all))
+	for _, node := range all {
+		byName[node.Name] = node
+	}
+	root.Children = nil
+	for _, node := range all {
+		parent := root
+		if i := strings.LastIndexByte(node.Name, ' '); i >= 0 {
+			if parent = byName[node.Name[:i]]; parent == nil {
+				return fmt.Errorf("command %q: there is no command %q", node.Name, node.Name[:i])
+			}
+			node.Name = node.Name[i+1:]
+		}
+		node.Parent = parent
+		parent.Children = append(parent.Children, node)
+	}
+	return nil
 }
 
 // maxFileBytes bounds every file that is read, so that a wrong path such as /dev/zero is an error.

@@ -39,6 +39,79 @@ func TestParseRefusesUnknownFlagsWithASuggestion(t *testing.T) {
 	}
 }
 
+// checkFlags are those of a command that has a text of its own in --help.
+type checkFlags struct {
+	File string `arg:"" help:"The file."`
+	Text string `name:"text" help:"What a follower writes."`
+}
+
+func (checkFlags) Help() string { return "For example: test rules check rules.yaml" }
+
+func nested(flags *checkFlags) []config.Command {
+	return []config.Command{
+		{Name: "rules", Help: "Things to do with rules."},
+		{Name: "rules check", Help: "Check a file.", Flags: flags},
+		{Name: "rules list", Help: "List them."},
+	}
+}
+
+func TestParseKnowsNestedCommandsAndTheirArguments(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args string
+		want string
+		err  string
+	}{
+		"with arguments": {"rules check a.yaml --text=x", "rules check", ""},
+		"without":        {"rules list", "rules list", ""},
+		"half of it":     {"rules", "", `expected one of "check", "list" (test --help lists the settings)`},
+		"misspelt":       {"rules chek", "", `did you mean "check"?`},
+		"not at the top": {"check", "", "unexpected argument check"},
+		"no argument":    {"rules check", "", `expected "<file>" (test --help`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var flags checkFlags
+			got, err := config.Parse("test", "A test.", strings.Fields(tt.args), new(struct{}), nested(&flags)...)
+			if got != tt.want || (err == nil) != (tt.err == "") || (err != nil && !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("command %q, error %v; want %q, %q", got, err, tt.want, tt.err)
+			}
+			if tt.want == "rules check" && (flags.File != "a.yaml" || flags.Text != "x") {
+				t.Errorf("flags %+v", flags)
+			}
+		})
+	}
+}
+
+func TestHelpTeachesNestedCommands(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string][]string{
+		"--help":             {"rules check    Check a file.", "rules list"},
+		"rules --help":       {"Things to do with rules.", "rules check    Check a file."},
+		"rules check --help": {"Usage: test rules check <file>", "Check a file.", "For example: test rules check rules.yaml", "--text"},
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			_, _ = config.ParseTo(&out, strings.Fields(args), new(struct{}), nested(new(checkFlags))...) // after the help kong goes on and fails.
+			for _, part := range want {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("lacks %q:\n%s", part, out.String())
+				}
+			}
+		})
+	}
+}
+
+func TestParseRefusesACommandBelowNothing(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("test", "A test.", nil, new(struct{}), config.Command{Name: "menu diff"})
+	if err == nil || !strings.Contains(err.Error(), `there is no command "menu"`) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 type sample struct {
 	Name  string `yaml:"name"`
 	Items []struct {

@@ -2,8 +2,16 @@ package config
 
 import (
 	"context"
+	"io"
 	"log/slog"
+
+	"github.com/alecthomas/kong"
 )
+
+// ParseTo is Parse that writes what --help prints to out, and goes on where kong would end the process.
+func ParseTo(out io.Writer, args []string, target any, commands ...Command) (string, error) {
+	return parse("test", "A test.", args, target, commands, kong.Writers(out, out), kong.Exit(func(int) {}))
+}
 
 // Follow is Run without the notices of the operating system, which do not reach into a bubble.
 func (l *Live[T]) Follow(ctx context.Context, tell func(T, error)) {

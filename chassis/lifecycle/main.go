@@ -38,7 +38,11 @@ type Program struct {
 type Command struct {
 	config.Command
 
+	// Unchecked says that the command runs although the program's settings may be wrong or missing. It
+	// checks those that it uses.
+	Unchecked bool
 	// Run does the work. What people or programs are to read goes to out; an error makes the exit code 1.
+	// A command that has others below it has no Run of its own.
 	Run func(ctx context.Context, out io.Writer) error
 }
 
@@ -85,6 +89,10 @@ func (p Program) run(ctx context.Context, args []string) error {
 	case command == "healthcheck":
 		return probe(ctx, cli.Telemetry.DebugAddr)
 	}
+	chosen := slices.IndexFunc(p.Commands, func(c Command) bool { return c.Name == command })
+	if chosen >= 0 && p.Commands[chosen].Unchecked && !cli.Validate {
+		return p.Commands[chosen].Run(ctx, os.Stdout)
+	}
 	if err := p.Settings.Check(); err != nil {
 		return err
 	}
@@ -92,8 +100,8 @@ func (p Program) run(ctx context.Context, args []string) error {
 		_, err = fmt.Fprintln(os.Stdout, p.Name+": the settings are valid")
 		return err
 	}
-	if i := slices.IndexFunc(p.Commands, func(c Command) bool { return c.Name == command }); i >= 0 {
-		return p.Commands[i].Run(ctx, os.Stdout)
+	if chosen >= 0 {
+		return p.Commands[chosen].Run(ctx, os.Stdout)
 	}
 	tel, err := telemetry.New(ctx, p.Name, cli.Telemetry)
 	if err != nil {

@@ -61,6 +61,31 @@ func TestACommandRunsInsteadOfTheService(t *testing.T) {
 	}
 }
 
+func TestAnUncheckedCommandRunsWithFaultySettings(t *testing.T) {
+	t.Parallel()
+	flags := &struct {
+		File string `arg:"" help:"The file."`
+	}{}
+	said := errors.New("said")
+	run := func(context.Context, io.Writer) error { return said }
+	p := Program{Name: "test", Description: "A test.", Settings: new(settings), Build: neverBuilt, Commands: []Command{
+		{Command: config.Command{Name: "file", Help: "Things to do with a file."}},
+		{Command: config.Command{Name: "file check", Help: "Checks it.", Flags: flags}, Unchecked: true, Run: run},
+		{Command: config.Command{Name: "file apply", Help: "Applies it."}, Run: run},
+	}}
+	if err := p.run(t.Context(), []string{"file", "check", "menu.yaml", "--name", "bad"}); !errors.Is(err, said) || flags.File != "menu.yaml" {
+		t.Errorf("error = %v with file %q", err, flags.File)
+	}
+	for name, args := range map[string][]string{"checked": {"file", "apply"}, "validated": {"file", "check", "x", "--validate"}} {
+		if err := p.run(t.Context(), append(args, "--name", "bad")); err == nil || !strings.Contains(err.Error(), "TEST_NAME") {
+			t.Errorf("%s: error = %v", name, err)
+		}
+	}
+	if err := p.run(t.Context(), []string{"file"}); err == nil || !strings.Contains(err.Error(), `"check"`) {
+		t.Errorf("without its subcommand: %v", err)
+	}
+}
+
 func neverBuilt(context.Context, *telemetry.Telemetry) (Part, error) {
 	return nil, errors.New("built although nothing should run")
 }
