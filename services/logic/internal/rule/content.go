@@ -23,7 +23,7 @@ type content struct {
 // what is sent. It returns nil after a fault.
 func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 	c := &content{node: node}
-	before := len(r.faults)
+	before := r.Faults()
 	kinds := map[string]func(entry){
 		"text":  func(e entry) { c.made = reply.Text{Content: r.textTemplate(e)} },
 		"image": func(e entry) { c.made = reply.Image{MediaID: r.media(e, "image")} },
@@ -37,7 +37,7 @@ func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 		kinds["transfer_customer_service"] = func(e entry) { c.made = r.transfer(e) }
 		kinds["transfer_biz_ai_ivr"] = func(e entry) {
 			c.made = reply.TransferAI{}
-			r.yes(e, "transfer_biz_ai_ivr")
+			r.Yes(e, "transfer_biz_ai_ivr")
 		}
 	}
 	names := slices.Sorted(maps.Keys(kinds))
@@ -45,20 +45,20 @@ func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 	if !isReply {
 		keys["kf_account"] = func(e entry) { c.kfAccount = r.kfAccount(e) }
 	}
-	found, ok := r.mapping(node, what, keys)
+	found, ok := r.Mapping(node, what, keys)
 	if !ok {
 		return nil
 	}
 	delete(found, "kf_account")
 	switch {
-	case len(r.faults) > before:
+	case r.Faults() > before:
 		return nil
 	case len(found) == 0:
-		r.faultf(node, "%s is empty; give it one of %s", what, strings.Join(names, ", "))
+		r.Faultf(node, "%s is empty; give it one of %s", what, strings.Join(names, ", "))
 
 		return nil
 	case len(found) > 1:
-		r.faultf(node, "%s has %s; it can be only one of them (further messages go into send)",
+		r.Faultf(node, "%s has %s; it can be only one of them (further messages go into send)",
 			what, strings.Join(slices.Sorted(maps.Keys(found)), " and "))
 
 		return nil
@@ -68,20 +68,20 @@ func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 }
 
 func (r *reader) silence(e entry) {
-	if silent, ok := r.resolve(e.value).(*ast.BoolNode); !ok || !silent.Value {
-		r.faultf(e.key, "silence can only be true; to answer something use text, image or another kind instead")
+	if silent, ok := r.Resolve(e.Value).(*ast.BoolNode); !ok || !silent.Value {
+		r.Faultf(e.Key, "silence can only be true; to answer something use text, image or another kind instead")
 	}
 }
 
 // template reads a field that may have placeholders.
 func (r *reader) template(e entry, what string) *reply.Template {
-	source, ok := r.text(e, what)
+	source, ok := r.Text(e, what)
 	if !ok {
 		return nil
 	}
 	parsed, err := reply.ParseTemplate(source)
 	if err != nil {
-		r.faultf(e.value, "%s: %v", what, err)
+		r.Faultf(e.Value, "%s: %v", what, err)
 
 		return nil
 	}
@@ -96,7 +96,7 @@ func (r *reader) textTemplate(e entry) *reply.Template {
 		return nil
 	}
 	if text, static := parsed.Static(); static && len(text) > reply.MaxTextBytes {
-		r.faultf(e.value, "text is %d bytes long; WeChat shows %d, about 680 Chinese characters: move the rest into send", len(text), reply.MaxTextBytes)
+		r.Faultf(e.Value, "text is %d bytes long; WeChat shows %d, about 680 Chinese characters: move the rest into send", len(text), reply.MaxTextBytes)
 	}
 
 	return parsed
@@ -104,52 +104,46 @@ func (r *reader) textTemplate(e entry) *reply.Template {
 
 // media reads {media_id: …} or just the media id.
 func (r *reader) media(e entry, what string) *reply.Template {
-	if _, isMapping := r.resolve(e.value).(ast.MapNode); !isMapping {
+	if _, isMapping := r.Resolve(e.Value).(ast.MapNode); !isMapping {
 		return r.template(e, what)
 	}
 	var mediaID *reply.Template
-	found, _ := r.mapping(e.value, what, map[string]func(entry){
+	found, _ := r.Mapping(e.Value, what, map[string]func(entry){
 		"media_id": func(e entry) { mediaID = r.template(e, "media_id") },
 	})
-	r.require(e, found, what, "media_id")
+	r.Require(e, found, what, "media_id")
 
 	return mediaID
 }
 
-func (r *reader) require(e entry, found map[string]entry, what, key string) {
-	if _, has := found[key]; !has && found != nil {
-		r.faultf(e.key, "%s has no %s, which WeChat requires", what, key)
-	}
-}
-
 func (r *reader) video(e entry) reply.Video {
 	var v reply.Video
-	found, _ := r.mapping(e.value, "video", map[string]func(entry){
+	found, _ := r.Mapping(e.Value, "video", map[string]func(entry){
 		"media_id":    func(e entry) { v.MediaID = r.template(e, "media_id") },
 		"title":       func(e entry) { v.Title = r.template(e, "title") },
 		"description": func(e entry) { v.Description = r.template(e, "description") },
 	})
-	r.require(e, found, "video", "media_id")
+	r.Require(e, found, "video", "media_id")
 
 	return v
 }
 
 func (r *reader) music(e entry) reply.Music {
 	var m reply.Music
-	found, _ := r.mapping(e.value, "music", map[string]func(entry){
+	found, _ := r.Mapping(e.Value, "music", map[string]func(entry){
 		"title":          func(e entry) { m.Title = r.template(e, "title") },
 		"description":    func(e entry) { m.Description = r.template(e, "description") },
 		"music_url":      func(e entry) { m.MusicURL = r.address(e, "music_url") },
 		"hq_music_url":   func(e entry) { m.HQMusicURL = r.address(e, "hq_music_url") },
 		"thumb_media_id": func(e entry) { m.ThumbMediaID = r.template(e, "thumb_media_id") },
 	})
-	r.require(e, found, "music", "thumb_media_id")
+	r.Require(e, found, "music", "thumb_media_id")
 
 	return m
 }
 
 func (r *reader) news(e entry, isReply bool) reply.News {
-	nodes, ok := r.list(e, "news")
+	nodes, ok := r.List(e, "news")
 	if !ok {
 		return reply.News{}
 	}
@@ -159,20 +153,20 @@ func (r *reader) news(e entry, isReply bool) reply.News {
 	}
 	switch {
 	case len(nodes) == 0:
-		r.faultf(e.key, "news is empty; it needs at least one article")
+		r.Faultf(e.Key, "news is empty; it needs at least one article")
 	case len(nodes) > limit:
-		r.faultf(e.key, "news has %d articles; %d is the most here", len(nodes), limit)
+		r.Faultf(e.Key, "news has %d articles; %d is the most here", len(nodes), limit)
 	}
 	var news reply.News
 	for _, node := range nodes {
 		var article reply.Article
-		found, _ := r.mapping(node, "an article", map[string]func(entry){
+		found, _ := r.Mapping(node, "an article", map[string]func(entry){
 			"title":       func(e entry) { article.Title = r.template(e, "title") },
 			"description": func(e entry) { article.Description = r.template(e, "description") },
 			"pic_url":     func(e entry) { article.PicURL = r.address(e, "pic_url") },
 			"url":         func(e entry) { article.URL = r.address(e, "url") },
 		})
-		r.require(entry{key: node, value: node}, found, "an article", "title")
+		r.Require(entry{Key: node, Value: node}, found, "an article", "title")
 		news.Articles = append(news.Articles, article)
 	}
 
@@ -191,7 +185,7 @@ func (r *reader) address(e entry, what string) *reply.Template {
 	}
 	address, err := url.Parse(text)
 	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
-		r.faultf(e.value, "%s %q is not a web address; it begins with https:// or http://", what, text)
+		r.Faultf(e.Value, "%s %q is not a web address; it begins with https:// or http://", what, text)
 	}
 
 	return parsed
@@ -199,14 +193,14 @@ func (r *reader) address(e entry, what string) *reply.Template {
 
 func (r *reader) transfer(e entry) reply.Transfer {
 	var t reply.Transfer
-	switch yes := r.resolve(e.value).(type) {
+	switch yes := r.Resolve(e.Value).(type) {
 	case *ast.BoolNode:
 		if !yes.Value {
-			r.faultf(e.key, "transfer_customer_service: false says nothing; remove it")
+			r.Faultf(e.Key, "transfer_customer_service: false says nothing; remove it")
 		}
 	case *ast.NullNode:
 	default:
-		r.mapping(e.value, "transfer_customer_service", map[string]func(entry){
+		r.Mapping(e.Value, "transfer_customer_service", map[string]func(entry){
 			"kf_account": func(e entry) { t.KfAccount = r.kfAccount(e) },
 		})
 	}
@@ -216,13 +210,13 @@ func (r *reader) transfer(e entry) reply.Transfer {
 
 // kfAccount reads the full account of an agent: name@account.
 func (r *reader) kfAccount(e entry) string {
-	account, ok := r.text(e, "kf_account")
+	account, ok := r.Text(e, "kf_account")
 	if !ok {
 		return ""
 	}
 	name, owner, found := strings.Cut(account, "@")
 	if !found || name == "" || owner == "" {
-		r.faultf(e.value, "kf_account %q: write the agent's full account, name@ and the WeChat ID of the official account", account)
+		r.Faultf(e.Value, "kf_account %q: write the agent's full account, name@ and the WeChat ID of the official account", account)
 	}
 
 	return account

@@ -8,21 +8,22 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/condition"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/suggest"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 func (r *reader) match(e entry) route.Match {
 	var m route.Match
-	found, ok := r.mapping(e.value, "match", map[string]func(entry){
+	found, ok := r.Mapping(e.Value, "match", map[string]func(entry){
 		"type":     func(e entry) { m.Types = r.types(e) },
 		"event":    func(e entry) { m.Events = r.events(e) },
-		"key":      func(e entry) { m.Keys = plain(r.texts(e, "key")) },
-		"text":     func(e entry) { m.Texts = trimmed(r.texts(e, "text")) },
-		"contains": func(e entry) { m.Contains = plain(r.texts(e, "contains")) },
-		"prefix":   func(e entry) { m.Prefixes = trimmed(r.texts(e, "prefix")) },
+		"key":      func(e entry) { m.Keys = plain(r.Texts(e, "key")) },
+		"text":     func(e entry) { m.Texts = trimmed(r.Texts(e, "text")) },
+		"contains": func(e entry) { m.Contains = plain(r.Texts(e, "contains")) },
+		"prefix":   func(e entry) { m.Prefixes = trimmed(r.Texts(e, "prefix")) },
 		"pattern":  func(e entry) { m.Patterns = r.patterns(e) },
 		"account":  func(e entry) { m.Accounts = r.accounts(e) },
-		"scene":    func(e entry) { m.Scenes = plain(r.texts(e, "scene")) },
-		"tag":      func(e entry) { m.Tags = trimmed(r.texts(e, "tag")) },
+		"scene":    func(e entry) { m.Scenes = plain(r.Texts(e, "scene")) },
+		"tag":      func(e entry) { m.Tags = trimmed(r.Texts(e, "tag")) },
 		"time":     func(e entry) { m.Time = r.window(e) },
 		"if":       func(e entry) { m.Condition = r.condition(e) },
 	})
@@ -49,13 +50,13 @@ func (r *reader) match(e entry) route.Match {
 func (r *reader) needsType(found map[string]entry, key, needed string, types []string) {
 	e, has := found[key]
 	if has && len(types) > 0 && !slices.Contains(types, needed) {
-		r.faultf(e.key, "%s needs type %s but the rule matches type %s only; remove type or change it", key, needed, strings.Join(types, ", "))
+		r.Faultf(e.Key, "%s needs type %s but the rule matches type %s only; remove type or change it", key, needed, strings.Join(types, ", "))
 	}
 }
 
 func (r *reader) exclusive(found map[string]entry, key, other string) {
 	if e, has := found[key]; has {
-		r.faultf(e.key, "%s looks at text messages and %s at events, so both can never match; make two rules", key, other)
+		r.Faultf(e.Key, "%s looks at text messages and %s at events, so both can never match; make two rules", key, other)
 	}
 }
 
@@ -64,20 +65,20 @@ func (r *reader) sceneEvents(found map[string]entry, events []string) {
 	e, has := found["scene"]
 	for _, event := range events {
 		if has && !strings.EqualFold(event, "SCAN") && !strings.EqualFold(event, "subscribe") {
-			r.faultf(e.key, "scene is that of a QR code, which only the events SCAN and subscribe have, not %s", event)
+			r.Faultf(e.Key, "scene is that of a QR code, which only the events SCAN and subscribe have, not %s", event)
 		}
 	}
 }
 
 // condition reads an expression. It returns a nil interface after a fault.
 func (r *reader) condition(e entry) route.Condition {
-	source, ok := r.text(e, "if")
+	source, ok := r.Text(e, "if")
 	if !ok {
 		return nil
 	}
 	compiled, err := condition.Compile(source)
 	if err != nil {
-		r.faultf(e.value, "if: %v", err)
+		r.Faultf(e.Value, "if: %v", err)
 
 		return nil
 	}
@@ -87,14 +88,14 @@ func (r *reader) condition(e entry) route.Condition {
 
 func (r *reader) types(e entry) []string {
 	var types []string
-	for _, v := range r.texts(e, "type") {
+	for _, v := range r.Texts(e, "type") {
 		switch {
-		case slices.Contains(knownTypes, v.text):
-			types = append(types, v.text)
-		case isKnownEvent(v.text):
-			r.faultf(v.node, "%q is an event, not a type; write event: %s", v.text, v.text)
+		case slices.Contains(knownTypes, v.Text):
+			types = append(types, v.Text)
+		case isKnownEvent(v.Text):
+			r.Faultf(v.Node, "%q is an event, not a type; write event: %s", v.Text, v.Text)
 		default:
-			r.faultf(v.node, "unknown type %q%s", v.text, suggest.DidYouMean(v.text, knownTypes))
+			r.Faultf(v.Node, "unknown type %q%s", v.Text, suggest.DidYouMean(v.Text, knownTypes))
 		}
 	}
 
@@ -105,13 +106,13 @@ func (r *reader) types(e entry) []string {
 // those that look like a slip.
 func (r *reader) events(e entry) []string {
 	var events []string
-	for _, v := range r.texts(e, "event") {
-		if nearest := suggest.Nearest(v.text, knownEvents); nearest != "" && !isKnownEvent(v.text) {
-			r.faultf(v.node, "unknown event %q; did you mean %q?", v.text, nearest)
+	for _, v := range r.Texts(e, "event") {
+		if nearest := suggest.Nearest(v.Text, knownEvents); nearest != "" && !isKnownEvent(v.Text) {
+			r.Faultf(v.Node, "unknown event %q; did you mean %q?", v.Text, nearest)
 
 			continue
 		}
-		events = append(events, v.text)
+		events = append(events, v.Text)
 	}
 
 	return events
@@ -122,15 +123,15 @@ const maxPatternBytes = 1000
 
 func (r *reader) patterns(e entry) []*regexp.Regexp {
 	var patterns []*regexp.Regexp
-	for _, v := range r.texts(e, "pattern") {
-		if len(v.text) > maxPatternBytes {
-			r.faultf(v.node, "pattern is %d bytes long; %d is the most: use contains with a list of words", len(v.text), maxPatternBytes)
+	for _, v := range r.Texts(e, "pattern") {
+		if len(v.Text) > maxPatternBytes {
+			r.Faultf(v.Node, "pattern is %d bytes long; %d is the most: use contains with a list of words", len(v.Text), maxPatternBytes)
 
 			continue
 		}
-		pattern, err := regexp.Compile(v.text)
+		pattern, err := regexp.Compile(v.Text)
 		if err != nil {
-			r.faultf(v.node, "pattern: %v; the syntax is RE2 (https://go.dev/s/re2syntax), and single quotes keep backslashes", err)
+			r.Faultf(v.Node, "pattern: %v; the syntax is RE2 (https://go.dev/s/re2syntax), and single quotes keep backslashes", err)
 
 			continue
 		}
@@ -145,29 +146,29 @@ var accountPattern = regexp.MustCompile(`^(wx|gh_)[0-9A-Za-z_]+$`)
 
 func (r *reader) accounts(e entry) []string {
 	var accounts []string
-	for _, v := range r.texts(e, "account") {
-		if !accountPattern.MatchString(v.text) {
-			r.faultf(v.node, "account %q is neither an AppID (wx…) nor an original id (gh_…)", v.text)
+	for _, v := range r.Texts(e, "account") {
+		if !accountPattern.MatchString(v.Text) {
+			r.Faultf(v.Node, "account %q is neither an AppID (wx…) nor an original id (gh_…)", v.Text)
 
 			continue
 		}
-		accounts = append(accounts, v.text)
+		accounts = append(accounts, v.Text)
 	}
 
 	return accounts
 }
 
-func plain(values []value) []string {
+func plain(values []yamlfile.Value) []string {
 	texts := make([]string, 0, len(values))
 	for _, v := range values {
-		texts = append(texts, v.text)
+		texts = append(texts, v.Text)
 	}
 
 	return texts
 }
 
 // trimmed cuts the white space that the content of a message is stripped of too.
-func trimmed(values []value) []string {
+func trimmed(values []yamlfile.Value) []string {
 	texts := plain(values)
 	for i := range texts {
 		texts[i] = strings.TrimSpace(texts[i])

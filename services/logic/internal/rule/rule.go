@@ -10,100 +10,74 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
-
-	"github.com/wxstack/wxstack/chassis/config"
 
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 // Load reads the rules in data, a YAML document, and makes their handlers. The name is for errors: that of
-// the file. Errors in the rules are an *InvalidError; errors in the YAML show an excerpt. Without a runtime the
+// the file. Errors in the rules are a *yamlfile.InvalidError; errors in the YAML show an excerpt. Without a runtime the
 // file is checked by itself: secrets that it names are not read, and handlers must not be asked.
 func Load(name string, data []byte, runtime *Runtime) ([]route.Rule, error) {
-	var doc document
-	if err := config.DecodeYAML(name, data, &doc); err != nil {
-		return nil, fmt.Errorf("%w\n(YAML is indented with spaces, never tabs; a text with \": \" or \" #\" in it, or with a leading {{, [, * or &, needs quotes)", err)
-	}
-	if doc.root == nil {
-		return nil, &InvalidError{File: name, Faults: []Fault{{
-			Line: 1, Column: 1, Reason: "the file is empty; it needs the key rules with at least one rule",
-		}}}
-	}
-	r := newReader(doc.root, runtime)
-	r.singleDocument(doc.root)
-	rules := r.file(doc.root)
-	if len(r.faults) > 0 {
-		slices.SortStableFunc(r.faults, func(a, b Fault) int { return a.Line - b.Line })
-
-		return nil, &InvalidError{File: name, Faults: r.faults}
+	var rules []route.Rule
+	err := yamlfile.Read(name, data, "the key rules with at least one rule", func(r *yamlfile.Reader, root ast.Node) {
+		rules = (&reader{Reader: r, runtime: runtime}).file(root)
+	})
+	if err != nil {
+		return nil, err
 	}
 
 	return rules, nil
 }
 
-// singleDocument refuses a second document, which would otherwise be ignored in silence.
-func (r *reader) singleDocument(root ast.Node) {
-	for t := root.GetToken(); t != nil; t = t.Next {
-		if t.Type == token.DocumentHeaderType {
-			r.faults = append(r.faults, Fault{
-				Line: t.Position.Line, Column: t.Position.Column,
-				Reason: "a second document begins here; put all rules into one list and remove the line ---",
-			})
-
-			return
-		}
-	}
-}
-
 func (r *reader) file(root ast.Node) []route.Rule {
-	if _, isList := r.resolve(root).(*ast.SequenceNode); isList {
-		r.faultf(root, "the file must begin with the key rules: and the list indented under it")
+	if _, isList := r.Resolve(root).(*ast.SequenceNode); isList {
+		r.Faultf(root, "the file must begin with the key rules: and the list indented under it")
 
 		return nil
 	}
 	var rules []route.Rule
-	found, ok := r.mapping(root, "the file", map[string]func(entry){
+	found, ok := r.Mapping(root, "the file", map[string]func(entry){
 		"rules": func(e entry) { rules = r.rules(e) },
 	})
-	if _, has := found["rules"]; ok && !has && len(r.faults) == 0 {
-		r.faultf(root, "the file has no key rules; it needs at least one rule")
+	if _, has := found["rules"]; ok && !has && r.Faults() == 0 {
+		r.Faultf(root, "the file has no key rules; it needs at least one rule")
 	}
 
 	return rules
 }
 
 func (r *reader) rules(e entry) []route.Rule {
-	nodes, ok := r.list(e, "rules")
+	nodes, ok := r.List(e, "rules")
 	if !ok {
 		return nil
 	}
 	if len(nodes) == 0 {
-		r.faultf(e.key, "the list of rules is empty; it needs at least one rule")
+		r.Faultf(e.Key, "the list of rules is empty; it needs at least one rule")
 	}
 	seen := map[string]int{}
 	var rules []route.Rule
 	var everything *ast.Node
 	var everythingName string
 	for i := range nodes {
-		r.rule = ""
+		r.named("")
 		rule, nameNode := r.oneRule(nodes[i])
 		if nameNode != nil {
 			if line, twice := seen[rule.Name]; twice {
-				r.faultf(nameNode, "the name is used by the rule in line %d already; give each rule its own", line)
+				r.Faultf(nameNode, "the name is used by the rule in line %d already; give each rule its own", line)
 			}
 			seen[rule.Name] = nameNode.GetToken().Position.Line
 		}
 		if everything != nil {
-			r.faultf(nodes[i], "never reached: rule %q in line %d matches every message; move this one before it",
+			r.Faultf(nodes[i], "never reached: rule %q in line %d matches every message; move this one before it",
 				everythingName, (*everything).GetToken().Position.Line)
 		} else if rule.Match.Everything() && rule.Handler != nil {
 			everything, everythingName = &nodes[i], rule.Name
 		}
 		rules = append(rules, rule)
 	}
-	r.rule = ""
+	r.named("")
 
 	return rules
 }
@@ -116,13 +90,13 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	var answer *content
 	var send []*content
 	var rollout *route.Rollout
-	r.rule = r.nameOf(node)
-	before := len(r.faults)
+	r.named(r.nameOf(node))
+	before := r.Faults()
 	keys := map[string]func(entry){
 		"name":    func(e entry) { rule.Name, nameNode = r.name(e) },
 		"match":   func(e entry) { rule.Match = r.match(e) },
 		"rollout": func(e entry) { rollout = r.rollout(e) },
-		"reply":   func(e entry) { answer = r.content(e.value, "reply", true) },
+		"reply":   func(e entry) { answer = r.content(e.Value, "reply", true) },
 		"send":    func(e entry) { send = r.send(e) },
 	}
 	kinds := []string{"reply"}
@@ -131,16 +105,16 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 		kinds = append(kinds, kind)
 	}
 	slices.Sort(kinds)
-	found, ok := r.mapping(node, "a rule", keys)
+	found, ok := r.Mapping(node, "a rule", keys)
 	if !ok {
 		return rule, nil
 	}
 	rule.Match.Rollout = rollout
 	if _, has := found["name"]; !has {
-		r.faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
+		r.Faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
 	}
 	r.oneAnswer(node, found, kinds)
-	if _, replies := found["reply"]; replies && len(r.faults) == before {
+	if _, replies := found["reply"]; replies && r.Faults() == before {
 		r.checkTogether(&rule.Match, answer, send, found)
 		rule.Handler = canned(answer, send)
 	}
@@ -156,34 +130,42 @@ func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string
 	})
 	switch {
 	case len(has) == 0:
-		r.faultf(node, "the rule has no reply; give it one of %s; to show the follower nothing write reply: {silence: true}", strings.Join(kinds, ", "))
+		r.Faultf(node, "the rule has no reply; give it one of %s; to show the follower nothing write reply: {silence: true}", strings.Join(kinds, ", "))
 	case len(has) > 1:
-		r.faultf(found[has[1]].key, "the rule has %s; it can have only one of them", strings.Join(has, " and "))
+		r.Faultf(found[has[1]].Key, "the rule has %s; it can have only one of them", strings.Join(has, " and "))
 	}
 	if e, sends := found["send"]; sends && !slices.Contains(has, "reply") && len(has) > 0 {
-		r.faultf(e.key, "send goes with reply only; %s sends what it has to send itself", has[0])
+		r.Faultf(e.Key, "send goes with reply only; %s sends what it has to send itself", has[0])
 	}
 }
 
 // name returns the name of a rule and its node, nil if it is not usable.
 func (r *reader) name(e entry) (string, ast.Node) {
-	name, ok := r.text(e, "name")
+	name, ok := r.Text(e, "name")
 	if !ok {
 		return "", nil
 	}
 	if !namePattern.MatchString(name) {
-		r.faultf(e.value, "name %q: use up to 64 letters, digits, spaces and . _ - and begin with a letter or digit", name)
+		r.Faultf(e.Value, "name %q: use up to 64 letters, digits, spaces and . _ - and begin with a letter or digit", name)
 
 		return "", nil
 	}
 
-	return name, e.value
+	return name, e.Value
+}
+
+// named says which rule is being read.
+func (r *reader) named(name string) {
+	r.rule, r.Subject = name, ""
+	if name != "" {
+		r.Subject = fmt.Sprintf("rule %q", name)
+	}
 }
 
 // nameOf looks the name up before the rule is read, so that faults in keys before it name the rule.
 func (r *reader) nameOf(node ast.Node) string {
-	for key, value := range r.pairs(node) {
-		if text, ok := r.resolve(value).(*ast.StringNode); ok && key == "name" {
+	for key, value := range r.Pairs(node) {
+		if text, ok := r.Resolve(value).(*ast.StringNode); ok && key == "name" {
 			return text.Value
 		}
 	}
@@ -192,7 +174,7 @@ func (r *reader) nameOf(node ast.Node) string {
 }
 
 func (r *reader) send(e entry) []*content {
-	nodes, ok := r.list(e, "send")
+	nodes, ok := r.List(e, "send")
 	if !ok {
 		return nil
 	}
@@ -221,18 +203,18 @@ func (r *reader) checkTogether(match *route.Match, answer *content, send []*cont
 		limit = reply.MaxArticlesToEvent
 	}
 	if news, ok := answer.made.(reply.News); ok && len(news.Articles) > limit {
-		r.faultf(answer.node, "news has %d articles; WeChat shows %d in reply to a message and %d to an event (match: {type: event})",
+		r.Faultf(answer.node, "news has %d articles; WeChat shows %d in reply to a message and %d to an event (match: {type: event})",
 			len(news.Articles), reply.MaxArticlesToMessage, reply.MaxArticlesToEvent)
 	}
 	if _, ok := answer.made.(reply.Transfer); ok && onlyEvents {
-		r.faultf(answer.node, "transfer_customer_service hands over messages, not events; match a type such as text")
+		r.Faultf(answer.node, "transfer_customer_service hands over messages, not events; match a type such as text")
 	}
 	if _, ok := answer.made.(reply.TransferAI); ok && onlyEvents {
-		r.faultf(answer.node, "transfer_biz_ai_ivr hands over messages, not events; match a type such as text")
+		r.Faultf(answer.node, "transfer_biz_ai_ivr hands over messages, not events; match a type such as text")
 	}
 	for _, event := range match.Events {
 		if answer.made != nil && isSilent(event) {
-			r.faultf(answer.node, "WeChat shows no reply to the event %s; use reply: {silence: true}", event)
+			r.Faultf(answer.node, "WeChat shows no reply to the event %s; use reply: {silence: true}", event)
 		}
 	}
 	most := maxSendToMessage
@@ -240,7 +222,7 @@ func (r *reader) checkTogether(match *route.Match, answer *content, send []*cont
 		most = maxSendToEvent
 	}
 	if len(send) > most {
-		r.faultf(found["send"].key, "send has %d messages; WeChat allows %d after a message and %d after an event",
+		r.Faultf(found["send"].Key, "send has %d messages; WeChat allows %d after a message and %d after an event",
 			len(send), maxSendToMessage, maxSendToEvent)
 	}
 }

@@ -15,41 +15,41 @@ import (
 // window reads a time window.
 func (r *reader) window(e entry) *route.Window {
 	w := &route.Window{Zone: fields.China}
-	before := len(r.faults)
+	before := r.Faults()
 	// The zone decides what the other keys mean, wherever it stands.
 	r.zoneOf(e, w)
-	found, ok := r.mapping(e.value, "time", map[string]func(entry){
+	found, ok := r.Mapping(e.Value, "time", map[string]func(entry){
 		"from":  func(e entry) { w.From = r.moment(e, "from", w.Zone) },
 		"until": func(e entry) { w.Until = r.moment(e, "until", w.Zone) },
 		"days":  func(e entry) { w.Days = r.days(e) },
 		"hours": func(e entry) { w.Hours = r.hours(e) },
 		"zone":  func(entry) {},
 	})
-	if !ok || len(r.faults) > before {
+	if !ok || r.Faults() > before {
 		return w
 	}
 	switch {
 	case len(found) == 0 || (len(found) == 1 && w.Zone != fields.China):
-		r.faultf(e.key, "time has no window; give it from, until, days or hours")
+		r.Faultf(e.Key, "time has no window; give it from, until, days or hours")
 	case !w.Until.IsZero() && !w.From.Before(w.Until):
-		r.faultf(found["until"].value, "until is not after from, so the rule never matches")
+		r.Faultf(found["until"].Value, "until is not after from, so the rule never matches")
 	}
 
 	return w
 }
 
 func (r *reader) zoneOf(e entry, w *route.Window) {
-	for key, value := range r.pairs(e.value) {
+	for key, value := range r.Pairs(e.Value) {
 		if key != "zone" {
 			continue
 		}
-		name, ok := r.text(entry{key: value, value: value}, "zone")
+		name, ok := r.Text(entry{Key: value, Value: value}, "zone")
 		if !ok {
 			return
 		}
 		zone, err := time.LoadLocation(name)
 		if err != nil || name == "Local" {
-			r.faultf(value, "unknown zone %q; write it as in Asia/Shanghai or Europe/Berlin, or leave it out for China", name)
+			r.Faultf(value, "unknown zone %q; write it as in Asia/Shanghai or Europe/Berlin, or leave it out for China", name)
 
 			return
 		}
@@ -61,7 +61,7 @@ func (r *reader) zoneOf(e entry, w *route.Window) {
 var momentLayouts = []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", time.DateOnly}
 
 func (r *reader) moment(e entry, what string, zone *time.Location) time.Time {
-	text, ok := r.scalar(e.value, what)
+	text, ok := r.Scalar(e.Value, what)
 	if !ok {
 		return time.Time{}
 	}
@@ -73,7 +73,7 @@ func (r *reader) moment(e entry, what string, zone *time.Location) time.Time {
 			return at
 		}
 	}
-	r.faultf(e.value, "%s %q is no time; write 2026-12-24 18:00, or 2026-12-24 for its beginning", what, text)
+	r.Faultf(e.Value, "%s %q is no time; write 2026-12-24 18:00, or 2026-12-24 for its beginning", what, text)
 
 	return time.Time{}
 }
@@ -85,10 +85,10 @@ var weekdays = map[string]time.Weekday{
 
 func (r *reader) days(e entry) []time.Weekday {
 	var days []time.Weekday
-	for _, v := range r.texts(e, "days") {
-		day, known := weekdays[strings.ToLower(v.text)]
+	for _, v := range r.Texts(e, "days") {
+		day, known := weekdays[strings.ToLower(v.Text)]
 		if !known {
-			r.faultf(v.node, "unknown day %q%s", v.text, suggest.DidYouMean(v.text, slices.Sorted(maps.Keys(weekdays))))
+			r.Faultf(v.Node, "unknown day %q%s", v.Text, suggest.DidYouMean(v.Text, slices.Sorted(maps.Keys(weekdays))))
 
 			continue
 		}
@@ -100,12 +100,12 @@ func (r *reader) days(e entry) []time.Weekday {
 
 func (r *reader) hours(e entry) []route.Hours {
 	var spans []route.Hours
-	for _, v := range r.texts(e, "hours") {
-		first, last, found := strings.Cut(v.text, "-")
+	for _, v := range r.Texts(e, "hours") {
+		first, last, found := strings.Cut(v.Text, "-")
 		from, okFrom := minuteOf(first)
 		until, okUntil := minuteOf(last)
 		if !found || !okFrom || !okUntil || from == until {
-			r.faultf(v.node, "hours %q is no span of the day; write 09:00-18:00, or 22:00-02:00 for one that goes past midnight", v.text)
+			r.Faultf(v.Node, "hours %q is no span of the day; write 09:00-18:00, or 22:00-02:00 for one that goes past midnight", v.Text)
 
 			continue
 		}
@@ -130,17 +130,17 @@ func minuteOf(text string) (int, bool) {
 // rollout reads who a rule is for while it is being introduced.
 func (r *reader) rollout(e entry) *route.Rollout {
 	out := &route.Rollout{Seed: r.rule}
-	found, ok := r.mapping(e.value, "rollout", map[string]func(entry){
-		"percent":   func(e entry) { out.Percent = r.number(e, "percent", 0, 100) },
-		"followers": func(e entry) { out.Followers = plain(r.texts(e, "followers")) },
+	found, ok := r.Mapping(e.Value, "rollout", map[string]func(entry){
+		"percent":   func(e entry) { out.Percent = r.Number(e, "percent", 0, 100) },
+		"followers": func(e entry) { out.Followers = plain(r.Texts(e, "followers")) },
 		"seed": func(e entry) {
-			if seed, ok := r.text(e, "seed"); ok {
+			if seed, ok := r.Text(e, "seed"); ok {
 				out.Seed = seed
 			}
 		},
 	})
 	if _, percent := found["percent"]; ok && !percent && len(out.Followers) == 0 {
-		r.faultf(e.key, "rollout is for nobody; give it percent or followers")
+		r.Faultf(e.Key, "rollout is for nobody; give it percent or followers")
 	}
 
 	return out

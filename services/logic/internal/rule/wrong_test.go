@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 // TestWrongFiles pins what somebody with a wrong rule file reads: place, rule, reason and remedy.
@@ -23,7 +24,7 @@ func TestWrongFiles(t *testing.T) {
 		"wrong top key":       {"rulez:\n  - name: a\n", []string{`rules.yaml:1:1: unknown key "rulez" in the file; did you mean "rules"?`}},
 		"no rules":            {"rules: []\n", []string{"rules.yaml:1:1: the list of rules is empty"}},
 		"rules no list":       {"rules: {name: a}\n", []string{"rules.yaml:1:1: rules must be a list", "not a mapping"}},
-		"second document":     {"rules:\n  - {name: a, reply: {text: b}}\n---\nrules: []\n", []string{"rules.yaml:3:1: a second document begins here; put all rules into one list"}},
+		"second document":     {"rules:\n  - {name: a, reply: {text: b}}\n---\nrules: []\n", []string{"rules.yaml:3:1: a second document begins here; put everything into one"}},
 		"tab":                 {"rules:\n\t- name: a\n", []string{"rules.yaml: [2:", "never tabs"}},
 		"key twice":           {"rules:\n  - name: a\n    name: b\n    reply: {text: c}\n", []string{"rules.yaml: [3:5]", `"name" already defined`}},
 		"unclosed quote":      {"rules:\n  - name: \"a\n", []string{"rules.yaml: [2:"}},
@@ -142,7 +143,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
     match: {event: SCNA}
     reply: {image: {media: x}}
 `), nil)
-	var invalid *rule.InvalidError
+	var invalid *yamlfile.InvalidError
 	if !errors.As(err, &invalid) {
 		t.Fatalf("want an InvalidError, got %v", err)
 	}

@@ -2,6 +2,7 @@ package yamlfile
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -91,6 +92,21 @@ func (r *Reader) Mapping(node ast.Node, what string, known map[string]func(Entry
 	}
 
 	return found, true
+}
+
+// Pairs yields the keys and values of the mapping at node, if it is one.
+func (r *Reader) Pairs(node ast.Node) iter.Seq2[string, ast.Node] {
+	return func(yield func(string, ast.Node) bool) {
+		mapNode, ok := r.Resolve(node).(ast.MapNode)
+		if !ok {
+			return
+		}
+		for pairs := mapNode.MapRange(); pairs.Next(); {
+			if !yield(pairs.Key().GetToken().Value, pairs.Value()) {
+				return
+			}
+		}
+	}
 }
 
 // Require reports a key that is missing from the mapping at e, whose keys are found.
