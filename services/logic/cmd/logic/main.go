@@ -16,6 +16,7 @@ func main() {
 		Name:        "logic",
 		Description: "Decides what followers of a WeChat Official Account are answered, by a file of rules.",
 		Settings:    &cfg,
+		Commands:    logic.RulesCommands(&cfg),
 		Build: func(ctx context.Context, tel *telemetry.Telemetry) (lifecycle.Part, error) {
 			return logic.New(ctx, cfg, tel)
 		},

@@ -24,6 +24,10 @@ type Rule struct {
 	Name    string
 	Match   Match
 	Handler Handler
+	// Kind is the word by which the rule file names the handler, and Line where the rule stands in it, for people
+	// who look for the reason of an answer.
+	Kind string
+	Line int
 }
 
 // Prompt reports whether deciding by this rule never waits: neither its conditions nor its handler do.

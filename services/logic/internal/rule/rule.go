@@ -113,7 +113,7 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	if _, has := found["name"]; !has {
 		r.Faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
 	}
-	r.oneAnswer(node, found, kinds)
+	rule.Line, rule.Kind = node.GetToken().Position.Line, r.oneAnswer(node, found, kinds)
 	if _, replies := found["reply"]; replies && r.Faults() == before {
 		r.checkTogether(&rule.Match, answer, send, found)
 		rule.Handler = canned(answer, send)
@@ -122,8 +122,8 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 	return rule, nameNode
 }
 
-// oneAnswer refuses a rule that says more or less than one thing about who answers.
-func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string) {
+// oneAnswer returns the key that says who answers. It refuses a rule that has more or less than one.
+func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string) string {
 	has := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
 		_, has := found[kind]
 		return !has
@@ -131,12 +131,16 @@ func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string
 	switch {
 	case len(has) == 0:
 		r.Faultf(node, "the rule has no reply; give it one of %s; to show the follower nothing write reply: {silence: true}", strings.Join(kinds, ", "))
+
+		return ""
 	case len(has) > 1:
 		r.Faultf(found[has[1]].Key, "the rule has %s; it can have only one of them", strings.Join(has, " and "))
 	}
-	if e, sends := found["send"]; sends && !slices.Contains(has, "reply") && len(has) > 0 {
+	if e, sends := found["send"]; sends && !slices.Contains(has, "reply") {
 		r.Faultf(e.Key, "send goes with reply only; %s sends what it has to send itself", has[0])
 	}
+
+	return has[0]
 }
 
 // name returns the name of a rule and its node, nil if it is not usable.
