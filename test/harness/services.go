@@ -22,8 +22,9 @@ type Services struct {
 	Processes map[string]*Process
 }
 
-// StartServices starts one replica of each service and waits until all are ready.
-func StartServices(t testing.TB) *Services {
+// StartServices starts one replica of each service and waits until all are ready. Each of them gets the
+// settings too, and uses those that it knows.
+func StartServices(t testing.TB, settings ...string) *Services {
 	t.Helper()
 	redisURL, _ := Redis(t)
 	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
@@ -34,6 +35,7 @@ func StartServices(t testing.TB) *Services {
 		t.Fatal(err)
 	}
 	common := []string{"WX_ACCOUNTS_FILE=" + WriteAccounts(t), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL}
+	common = append(common, settings...)
 	s.start(t, "token-center", common, "TOKEN_CENTER_LISTEN_ADDR="+center)
 	s.start(t, "api-proxy", common, "API_PROXY_LISTEN_ADDR="+proxyHTTP, "API_PROXY_GRPC_LISTEN_ADDR="+proxyGRPC, "TOKEN_CENTER_ADDR="+center)
 	s.start(t, "logic", common, "LOGIC_LISTEN_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
