@@ -1,6 +1,7 @@
-// Package responder is for writing what decides the replies: a Handler, in the manner of net/http, and a
-// Server that offers it to the gateway as LogicService. The logic service of this repository is one such
-// program; docs/own-logic.md builds another.
+// Package responder is for writing what decides the replies: a Handler, in the manner of net/http, Middleware to
+// put around it, and Main, which makes a program of it that the gateway can ask as LogicService. What is more
+// than that uses the parts of which Main is made: Listen, and below it Server. The logic service of this
+// repository is one such program; docs/own-logic.md builds another.
 package responder
 
 import (
