@@ -9,7 +9,6 @@ import (
 	_ "embed" // the built-in rules.
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
@@ -19,7 +18,6 @@ import (
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
-	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	"github.com/wxstack/wxstack/responder"
 
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
@@ -71,15 +69,12 @@ func (c *Config) source(runtime rule.Runtime) live.Source {
 
 // Service is a running logic. Make one with New, and Run it.
 type Service struct {
-	tel    *telemetry.Telemetry
-	lis    net.Listener
-	conn   *grpc.ClientConn
-	redis  redis.UniversalClient
-	rules  *live.Rules
-	sender *followup.Sender
-	server *rpc.Server
-	// replies is what server serves.
-	replies *responder.Server
+	tel     *telemetry.Telemetry
+	conn    *grpc.ClientConn
+	redis   redis.UniversalClient
+	rules   *live.Rules
+	sender  *followup.Sender
+	replies *responder.Service
 }
 
 // New loads the rules and binds the listener; it connects to nobody. An address with port 0 gets a
@@ -102,9 +97,6 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.server, err = rpc.NewServer(s.tel, cfg.TLS); err != nil {
-		return fmt.Errorf("gRPC server of logic: %w", err)
-	}
 	key, err := cfg.apiProxyKey()
 	if err != nil {
 		return err
@@ -113,17 +105,14 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	if s.conn, err = rpc.Dial(cfg.APIProxyAddr, s.tel, cfg.TLS, rpc.Never, key...); err != nil {
 		return fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
 	}
-	var lc net.ListenConfig
-	if s.lis, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
-		return fmt.Errorf("gRPC listener of logic (LOGIC_LISTEN_ADDR): %w", err)
-	}
 	s.sender = followup.New(platform(s.conn), s.tel)
-	s.replies = responder.NewServer(decide.New(decide.Options{
-		Rules: s.rules, Outbox: s.sender, Tags: tags.NewBook(apiproxyv1.NewApiProxyServiceClient(s.conn)), Log: s.tel.Log, Metrics: s.tel.Metrics,
-	}), s.tel.Log)
-	logicv1.RegisterLogicServiceServer(s.server, s.replies)
+	decider := decide.New(decide.Options{
+		Rules: s.rules, Outbox: s.sender, Tags: tags.NewBook(apiproxyv1.NewApiProxyServiceClient(s.conn)),
+		Log: s.tel.Log, Metrics: s.tel.Metrics,
+	})
+	s.replies, err = responder.Listen(ctx, cfg.ListenAddr, decider, s.tel, cfg.TLS)
 
-	return nil
+	return err
 }
 
 // close closes what Run doesn't.
@@ -149,18 +138,14 @@ func platform(conn *grpc.ClientConn) followup.PlatformFunc {
 }
 
 // Addr returns the bound address of the gRPC listener.
-func (s *Service) Addr() string { return s.lis.Addr().String() }
+func (s *Service) Addr() string { return s.replies.Addr() }
 
 // Run serves until ctx is done, finishes the calls in flight, and sends what still waits to be sent.
 func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.tel.Log)
 	group.Add("rules", s.rules)
 	group.Add("followup", s.sender)
-	group.Add("server", lifecycle.Func(func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, s.replies.Drain)
-		defer stop()
-		return s.server.Run(ctx, s.lis)
-	}))
+	group.Add("server", s.replies)
 
 	return errors.Join(group.Run(ctx), s.close())
 }
