@@ -2,6 +2,7 @@ package logic
 
 import (
 	"context"
+	_ "embed" // the schema of rule files.
 	"errors"
 	"fmt"
 	"io"
@@ -22,13 +23,16 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
-// RulesCommands are the commands rules check and rules try. They look at a file alone: neither the files of
+//go:embed rules/schema.json
+var ruleSchema []byte
+
+// RulesCommands are the commands rules check, rules try and rules schema. They look at a file alone: neither the files of
 // secrets that it names nor anything else need be there.
 func RulesCommands(cfg *Config) []lifecycle.Command {
 	check, try := new(checkFlags), new(tryFlags)
 
 	return []lifecycle.Command{
-		{Command: config.Command{Name: "rules", Help: "Check a rule file, or try it on a message."}},
+		{Command: config.Command{Name: "rules", Help: "Check a rule file, try it on a message, or print its schema."}},
 		{
 			Command:   config.Command{Name: "rules check", Flags: check, Help: "Check a rule file: every fault with line, column, reason and remedy. Exit code 1 if there is any."},
 			Unchecked: true,
@@ -41,6 +45,15 @@ func RulesCommands(cfg *Config) []lifecycle.Command {
 			Unchecked: true,
 			Run: func(ctx context.Context, out io.Writer) error {
 				return tryRules(ctx, cfg.rulesIn(try.File), try, out)
+			},
+		},
+		{
+			Command:   config.Command{Name: "rules schema", Help: "Print the JSON Schema of rule files, by which editors complete and underline."},
+			Unchecked: true,
+			Run: func(_ context.Context, out io.Writer) error {
+				_, err := out.Write(ruleSchema)
+
+				return err
 			},
 		},
 	}

@@ -128,3 +128,11 @@ func TestRulesCheck(t *testing.T) {
 		t.Errorf("a missing file: %v", err)
 	}
 }
+
+func TestRulesSchema(t *testing.T) {
+	t.Parallel()
+	got, err := runCommand(t, logic.RulesCommands(new(logic.Config)), "rules", "schema")
+	if err != nil || !strings.Contains(got, `"title": "wxstack rule file"`) || !strings.HasSuffix(got, "}\n") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
