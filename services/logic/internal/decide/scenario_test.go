@@ -2,7 +2,9 @@ package decide_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -25,8 +27,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata/scenarios from what the code does")
 
-// TestScenarios runs every file of testdata/scenarios: optional rules (the built-in ones without),
-// then messages, each followed by the answer and what is sent after it.
+// TestScenarios runs every file of testdata/scenarios: optional rules (the built-in ones without) and tags of
+// followers, then messages, each followed by the answer and what is sent after it.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/scenarios/*.txt")
@@ -45,9 +47,15 @@ func runScenario(t *testing.T, file string) {
 	t.Helper()
 	sections := readSections(t, file)
 	source := live.Source{BuiltIn: builtIn(t)}
+	known := tags{}
 	for _, section := range sections {
-		if section.name == "rules" {
+		switch section.name {
+		case "rules":
 			source.BuiltIn = []byte(section.body)
+		case "tags":
+			if err := json.Unmarshal([]byte(section.body), &known); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	rules, err := live.Open(source, telemetry.Discard())
@@ -55,7 +63,8 @@ func runScenario(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	outbox := &recorder{}
-	subject := newDecider(rules, outbox)
+	tel := telemetry.Discard()
+	subject := decide.New(decide.Options{Rules: rules, Outbox: outbox, Tags: known, Log: tel.Log, Metrics: tel.Metrics})
 	got, answers := "", 0
 	for i := range sections {
 		switch sections[i].name {
@@ -135,6 +144,18 @@ func builtIn(t *testing.T) []byte {
 	}
 
 	return data
+}
+
+// tags are those of followers, by OpenID. Of whom it has no entry nobody knows any.
+type tags map[string][]string
+
+func (t tags) Of(_ context.Context, _, openID string) ([]string, error) {
+	known, ok := t[openID]
+	if !ok {
+		return nil, errors.New("WeChat cannot be asked")
+	}
+
+	return known, nil
 }
 
 // recorder is an Outbox that keeps what it is given.

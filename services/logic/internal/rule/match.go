@@ -22,6 +22,7 @@ func (r *reader) match(e entry) route.Match {
 		"prefix":   func(e entry) { m.Prefixes = trimmed(r.Texts(e, "prefix")) },
 		"pattern":  func(e entry) { m.Patterns = r.patterns(e) },
 		"account":  func(e entry) { m.Accounts = r.accounts(e) },
+		"choice":   func(e entry) { m.Choices = plain(r.Texts(e, "choice")) },
 		"scene":    func(e entry) { m.Scenes = plain(r.Texts(e, "scene")) },
 		"tag":      func(e entry) { m.Tags = trimmed(r.Texts(e, "tag")) },
 		"time":     func(e entry) { m.Time = r.window(e) },
@@ -30,7 +31,7 @@ func (r *reader) match(e entry) route.Match {
 	if !ok {
 		return m
 	}
-	for _, key := range []string{"text", "contains", "prefix", "pattern"} {
+	for _, key := range []string{"text", "contains", "prefix", "pattern", "choice"} {
 		r.needsType(found, key, "text", m.Types)
 		for _, other := range []string{"event", "key", "scene"} {
 			if _, both := found[other]; both {

@@ -72,7 +72,7 @@ func (r *reader) rules(e entry) []route.Rule {
 		if everything != nil {
 			r.Faultf(nodes[i], "never reached: rule %q in line %d matches every message; move this one before it",
 				everythingName, (*everything).GetToken().Position.Line)
-		} else if rule.Match.Everything() && rule.Handler != nil {
+		} else if rule.Match.Everything() && rule.Handler != nil && rule.Kind == "reply" { // other handlers may pass
 			everything, everythingName = &nodes[i], rule.Name
 		}
 		rules = append(rules, rule)
