@@ -34,8 +34,11 @@ type ReplyRequest struct {
 	DeliveryTimeLeft *durationpb.Duration `protobuf:"bytes,3,opt,name=delivery_time_left,json=deliveryTimeLeft,proto3" json:"delivery_time_left,omitempty"`
 	// Time left until the last delivery that WeChat makes ends.
 	BudgetTimeLeft *durationpb.Duration `protobuf:"bytes,4,opt,name=budget_time_left,json=budgetTimeLeft,proto3" json:"budget_time_left,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// This is a copy of a question that another service answers, and the answer is thrown away: whoever decides
+	// it must not act on it, so nothing is sent, stored or spent.
+	Shadow        bool `protobuf:"varint,5,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReplyRequest) Reset() {
@@ -94,6 +97,13 @@ func (x *ReplyRequest) GetBudgetTimeLeft() *durationpb.Duration {
 		return x.BudgetTimeLeft
 	}
 	return nil
+}
+
+func (x *ReplyRequest) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 type ReplyResponse struct {
@@ -487,13 +497,14 @@ var File_wxstack_logic_v1_logic_proto protoreflect.FileDescriptor
 
 const file_wxstack_logic_v1_logic_proto_rawDesc = "" +
 	"\n" +
-	"\x1cwxstack/logic/v1/logic.proto\x12\x10wxstack.logic.v1\x1a\x1egoogle/protobuf/duration.proto\x1a wxstack/message/v1/message.proto\"\xf4\x01\n" +
+	"\x1cwxstack/logic/v1/logic.proto\x12\x10wxstack.logic.v1\x1a\x1egoogle/protobuf/duration.proto\x1a wxstack/message/v1/message.proto\"\x8c\x02\n" +
 	"\fReplyRequest\x125\n" +
 	"\amessage\x18\x01 \x01(\v2\x1b.wxstack.message.v1.MessageR\amessage\x12\x1f\n" +
 	"\vmessage_key\x18\x02 \x01(\tR\n" +
 	"messageKey\x12G\n" +
 	"\x12delivery_time_left\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x10deliveryTimeLeft\x12C\n" +
-	"\x10budget_time_left\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0ebudgetTimeLeft\"T\n" +
+	"\x10budget_time_left\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0ebudgetTimeLeft\x12\x16\n" +
+	"\x06shadow\x18\x05 \x01(\bR\x06shadow\"T\n" +
 	"\rReplyResponse\x12/\n" +
 	"\x05reply\x18\x01 \x01(\v2\x19.wxstack.message.v1.ReplyR\x05reply\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\tR\x04rule\"i\n" +
