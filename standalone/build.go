@@ -141,7 +141,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	h.group.Add("api-proxy", h.proxy)
 
 	h.logic, err = logic.New(ctx, logic.Config{
-		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey,
+		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
 	}, tel.For("logic"))
 	if err != nil {
 		return fmt.Errorf("logic (--logic-addr): %w", err)

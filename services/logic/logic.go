@@ -1,6 +1,6 @@
 // Package logic is the part of the stack that decides what a follower is answered. It serves
-// LogicService over an ordered rule file, which is read again whenever it changes. It holds no secret
-// and no state: anything else that serves LogicService can take its place.
+// LogicService over an ordered rule file, which is read again whenever it changes. It holds no secret of
+// WeChat's, and what its rules remember lies in Redis: anything else that serves LogicService can take its place.
 package logic
 
 import (
