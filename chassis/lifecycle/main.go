@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,8 +42,8 @@ type Command struct {
 	// Unchecked says that the command runs although the program's settings may be wrong or missing. It
 	// checks those that it uses.
 	Unchecked bool
-	// Run does the work. What people or programs are to read goes to out; an error makes the exit code 1.
-	// A command that has others below it has no Run of its own.
+	// Run does the work. What people or programs are to read goes to out; an error makes the exit code 1, or
+	// that of an ExitError. A command that has others below it has no Run of its own.
 	Run func(ctx context.Context, out io.Writer) error
 }
 
@@ -73,8 +74,25 @@ func Main(p Program) {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// ExitError is an error of a command that has an exit code of its own, such as that of a difference found.
+type ExitError struct {
+	Code    int
+	Message string
+}
+
+// Error returns the message.
+func (e *ExitError) Error() string { return e.Message }
+
+// exitCode is 1 for errors that do not say otherwise.
+func exitCode(err error) int {
+	if said, ok := errors.AsType[*ExitError](err); ok {
+		return said.Code
+	}
+	return 1
 }
 
 func (p Program) run(ctx context.Context, args []string) error {

@@ -3,6 +3,7 @@ package lifecycle // Main ends the process; what it does before is tested from i
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -83,6 +84,23 @@ func TestAnUncheckedCommandRunsWithFaultySettings(t *testing.T) {
 	}
 	if err := p.run(t.Context(), []string{"file"}); err == nil || !strings.Contains(err.Error(), `"check"`) {
 		t.Errorf("without its subcommand: %v", err)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		want int
+	}{
+		"any":     {errors.New("said"), 1},
+		"coded":   {&ExitError{Code: 2, Message: "differs"}, 2},
+		"wrapped": {fmt.Errorf("more: %w", &ExitError{Code: 3}), 3},
+		"usage":   {program(neverBuilt).run(t.Context(), []string{"--nam", "x"}), 1},
+	} {
+		if got := exitCode(tt.err); got != tt.want {
+			t.Errorf("%s: exit code %d, want %d", name, got, tt.want)
+		}
 	}
 }
 
