@@ -165,6 +165,10 @@ func (d *Decider) holder(ctx context.Context, rules *route.Router, msg *messagev
 
 // attempt asks one rule. It returns nothing when the next one is to be asked.
 func (d *Decider) attempt(ctx context.Context, rule *route.Rule, req *logicv1.ReplyRequest, ask asker) (*logicv1.ReplyResponse, error) {
+	if _, prompt := rule.Handler.(route.PromptHandler); req.GetShadow() && !prompt {
+		// Who waits for others has effects on them: it stores, or spends.
+		return d.decide(req, rule.Name, route.Answer{}), nil
+	}
 	answer, err := safely(ctx, req, ask)
 	switch {
 	case ctx.Err() != nil:
@@ -207,7 +211,7 @@ func (d *Decider) decide(req *logicv1.ReplyRequest, rule string, answer route.An
 		outcome = silent
 	}
 	d.replies.WithLabelValues(rule, outcome).Inc()
-	if len(answer.Send) > 0 {
+	if len(answer.Send) > 0 && !req.GetShadow() {
 		msg := req.GetMessage()
 		d.Outbox.Enqueue(followup.Job{
 			AppID: msg.GetAppId(), OpenID: msg.GetFromUserName(), Rule: rule, Messages: answer.Send,

@@ -116,6 +116,94 @@ func labels(metric *dto.Metric) string {
 	return rule + " " + other
 }
 
+// promptly makes a handler a route.PromptHandler.
+type promptly struct{ handler }
+
+func (promptly) Prompt() {}
+
+// TestAShadowHasNoEffect: it shows which rule decides, but nothing is sent and nobody else is asked.
+func TestAShadowHasNoEffect(t *testing.T) {
+	t.Parallel()
+	outbox := &recorder{}
+	subject := newDecider(fixed{
+		{Name: "canned", Match: route.Match{Types: []string{"text"}}, Handler: promptly{func(context.Context) (route.Answer, error) {
+			return route.Answer{Reply: &messagev1.Reply{}, Send: []route.Message{{Content: &messagev1.Reply{}}}}, nil
+		}}},
+		{Name: "asks others", Handler: handler(func(context.Context) (route.Answer, error) {
+			t.Error("the handler was asked")
+			return route.Answer{}, nil
+		})},
+	}, outbox)
+	for kind, want := range map[string]string{"text": "canned", "image": "asks others"} {
+		req := &logicv1.ReplyRequest{Message: &messagev1.Message{FromUserName: "o", MsgType: kind}, Shadow: true}
+		resp, err := subject.Reply(t.Context(), req)
+		if err != nil || resp.GetRule() != want {
+			t.Errorf("%s: %v, %v", kind, resp, err)
+		}
+		if at, ok, err := subject.ReplyAtOnce(t.Context(), req); err != nil || ok != (kind == "text") || (ok && at.GetRule() != want) {
+			t.Errorf("%s at once: %v, %v, %v", kind, at, ok, err)
+		}
+	}
+	if len(outbox.jobs) > 0 {
+		t.Errorf("sent %v", outbox.jobs)
+	}
+}
+
+// sessions say that a follower is held by a rule.
+type sessions struct {
+	rule string
+	err  error
+}
+
+func (s sessions) Holder(context.Context, string, string) (string, error) { return s.rule, s.err }
+
+// holding is a handler that holds followers.
+type holding struct{ handler }
+
+func (h holding) Resume(ctx context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
+	if req.GetMessage().GetMsgType() == "link" {
+		return route.Answer{}, route.ErrPass
+	}
+	return answers("resumed")(ctx)
+}
+
+func TestWhoHoldsAFollowerIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	rules := fixed{
+		{Name: "all", Handler: promptly{answers("rule")}},
+		{Name: "dialogue", Match: route.Match{Texts: []string{"begin"}}, Handler: holding{answers("begun")}},
+	}
+	event := &messagev1.Message{FromUserName: "o", MsgType: "event", Content: &messagev1.Message_Event{Event: &messagev1.Event{Name: "CLICK"}}}
+	for name, test := range map[string]struct {
+		sessions sessions
+		msg      *messagev1.Message
+		want     string
+	}{
+		"held":               {sessions{rule: "dialogue"}, &messagev1.Message{FromUserName: "o", MsgType: "text"}, "resumed"},
+		"not held":           {sessions{}, &messagev1.Message{FromUserName: "o", MsgType: "text"}, "rule"},
+		"passed":             {sessions{rule: "dialogue"}, &messagev1.Message{FromUserName: "o", MsgType: "link"}, "rule"},
+		"an event":           {sessions{rule: "dialogue"}, event, "rule"},
+		"the rule is gone":   {sessions{rule: "former"}, &messagev1.Message{FromUserName: "o", MsgType: "text"}, "rule"},
+		"no longer a holder": {sessions{rule: "all"}, &messagev1.Message{FromUserName: "o", MsgType: "text"}, "rule"},
+		"nobody knows":       {sessions{err: errors.New("Redis is away")}, &messagev1.Message{FromUserName: "o", MsgType: "text"}, "rule"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tel := telemetry.Discard()
+			subject := decide.New(decide.Options{Rules: rules, Outbox: &recorder{}, Sessions: test.sessions, Log: tel.Log, Metrics: tel.Metrics})
+			req := &logicv1.ReplyRequest{Message: test.msg}
+			resp, ok, err := subject.ReplyAtOnce(t.Context(), req)
+			if err != nil || ok != (test.msg.GetEvent() != nil) {
+				t.Errorf("at once: %v, %v, %v", resp, ok, err)
+			}
+			resp, err = subject.Reply(t.Context(), req)
+			if err != nil || resp.GetReply().GetText().GetContent() != test.want {
+				t.Errorf("want %q, got %v, %v", test.want, resp, err)
+			}
+		})
+	}
+}
+
 // TestOutOfTime: an answer that comes after the deadline is none, and no further rule is asked.
 func TestOutOfTime(t *testing.T) {
 	t.Parallel()

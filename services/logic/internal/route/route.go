@@ -39,8 +39,8 @@ func (r *Rule) Prompt() bool {
 // Handler makes the answer of a rule.
 type Handler interface {
 	// Answer returns what the follower gets. An error means that this rule cannot answer this message
-	// and that the next matching rule is asked; see ErrPass and Fail. The request must not be changed. A
-	// shadow request must have no effect.
+	// and that the next matching rule is asked; see ErrPass and Fail. The request must not be changed. It is
+	// never a shadow, unless the handler is a PromptHandler.
 	Answer(ctx context.Context, req *logicv1.ReplyRequest) (Answer, error)
 }
 
