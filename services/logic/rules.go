@@ -64,7 +64,7 @@ type checkFlags struct {
 }
 
 // tryFlags describe a message. Without any it is an empty text.
-type tryFlags struct {
+type tryFlags struct { //nolint:recvcheck // kong asks the value for its Help.
 	File string `arg:"" optional:"" help:"Rule file. Without one that of WX_RULES_FILE, or the built-in rules."`
 
 	Text     string    `name:"text" xor:"what" help:"The follower writes this text."`

@@ -126,14 +126,14 @@ func (d *Decider) ReplyAtOnce(ctx context.Context, req *logicv1.ReplyRequest) (r
 	}
 	for rule, err := range rules.Matching(route.Query{Message: msg, Now: time.Now()}) {
 		if err != nil || !rule.Prompt() {
-			return nil, false, nil //nolint:nilerr // Reply meets it again.
+			return nil, false, nil
 		}
 		answer, err := safely(ctx, req, rule.Handler.Answer)
 		if errors.Is(err, route.ErrPass) {
 			continue
 		}
 		if err != nil {
-			return nil, false, nil //nolint:nilerr // Reply meets it again.
+			return nil, false, nil
 		}
 		return d.decide(req, rule.Name, answer), true, nil
 	}

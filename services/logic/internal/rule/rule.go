@@ -5,6 +5,7 @@ package rule
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,12 +100,12 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 		"reply":   func(e entry) { answer = r.content(e.Value, "reply", true) },
 		"send":    func(e entry) { send = r.send(e) },
 	}
-	kinds := []string{"reply"}
-	for kind, read := range r.handlers() {
+	handlers := r.handlers()
+	for kind, read := range handlers {
 		keys[kind] = func(e entry) { rule.Handler = read(e) }
-		kinds = append(kinds, kind)
 	}
-	slices.Sort(kinds)
+	kinds := slices.Sorted(maps.Keys(handlers))
+	kinds = slices.Insert(kinds, 0, "reply")
 	found, ok := r.Mapping(node, "a rule", keys)
 	if !ok {
 		return rule, nil
