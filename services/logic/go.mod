@@ -8,6 +8,8 @@ require github.com/wxstack/wxstack/chassis v0.0.0
 
 require github.com/wxstack/wxstack/responder v0.0.0
 
+require github.com/wxstack/wxstack/wechat v0.0.0
+
 require (
 	github.com/expr-lang/expr v1.17.8
 	github.com/goccy/go-yaml v1.19.2

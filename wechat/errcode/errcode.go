@@ -43,6 +43,7 @@ const (
 	IPNeedsConfirmation   Code = 89503
 	IPRefusedForOneDay    Code = 89506
 	IPRefusedForOneHour   Code = 89507
+	NoMenu                Code = 46003
 	ComponentTokenNeeded  Code = 61024
 	DataServiceBusy       Code = 61450
 	RemoteServiceFailure  Code = 9001002

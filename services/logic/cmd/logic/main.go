@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/telemetry"
@@ -16,7 +17,7 @@ func main() {
 		Name:        "logic",
 		Description: "Decides what followers of a WeChat Official Account are answered, by a file of rules.",
 		Settings:    &cfg,
-		Commands:    logic.RulesCommands(&cfg),
+		Commands:    slices.Concat(logic.RulesCommands(&cfg), logic.MenuCommands(&cfg)),
 		Build: func(ctx context.Context, tel *telemetry.Telemetry) (lifecycle.Part, error) {
 			return logic.New(ctx, cfg, tel)
 		},
