@@ -52,7 +52,7 @@ func TestRenderMatchesSamples(t *testing.T) {
 		"event.VIEW":              event(EventView, "https://example.com/page", ""),
 		"event.LOCATION":          {Type: TypeEvent, Event: EventLocation, Latitude: 23.137466, Longitude: 113.352425, Precision: 119.385040},
 	} {
-		push.From, push.createTime, push.msgID = sampleOpenID, sampleTime, sampleMsgID
+		push.From, push.createTime, push.msgID, push.menuID = sampleOpenID, sampleTime, sampleMsgID, defaultMenuID
 		if diff := cmp.Diff(compact(sample(t, name)), renderPush(push, sampleOriginalID).document()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -37,11 +37,11 @@ func (p *Platform) checkCallback(r *apiRequest) apiAnswer {
 
 // getSelfMenu serves GET /cgi-bin/get_current_selfmenu_info (查询自定义菜单信息).
 func (p *Platform) getSelfMenu(r *apiRequest) apiAnswer {
-	if r.state.menu == nil {
+	if r.state.menus.standard == nil {
 		return answer(map[string]any{"is_menu_open": 0, "selfmenu_info": Menu{Button: []Button{}}})
 	}
 
-	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": r.state.menu})
+	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": r.state.menus.standard})
 }
 
 // listAgents serves GET /cgi-bin/customservice/getkflist (获取所有客服账号): the

@@ -107,6 +107,9 @@ func menuEndpoints() map[string]endpoint {
 		"/cgi-bin/menu/get":                  get((*Platform).getMenu),
 		"/cgi-bin/menu/create":               post((*Platform).createMenu),
 		"/cgi-bin/menu/delete":               get((*Platform).deleteMenu),
+		"/cgi-bin/menu/addconditional":       post((*Platform).addConditionalMenu),
+		"/cgi-bin/menu/delconditional":       post((*Platform).deleteConditionalMenu),
+		"/cgi-bin/menu/trymatch":             post((*Platform).tryMenu),
 		"/cgi-bin/get_current_selfmenu_info": get((*Platform).getSelfMenu),
 	}
 }

@@ -74,6 +74,11 @@ const (
 	codeArticleID      errcode = 53600
 	codeDate           errcode = 61500
 	codeDateRange      errcode = 61501
+	codeMenuID         errcode = 65301
+	codeNoMenuUser     errcode = 65302
+	codeNoDefaultMenu  errcode = 65303
+	codeNoMatchRule    errcode = 65304
+	codePrivateRule    errcode = 65320
 	codeQuotaPath      errcode = 76003
 
 	codeOAuthCode           errcode = 40029
@@ -167,6 +172,11 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeArticleID:      "article id invalid",
 	codeDate:           "date format error",
 	codeDateRange:      "date range error",
+	codeMenuID:         "menuid no exist",
+	codeNoMenuUser:     "no this user",
+	codeNoDefaultMenu:  "there is no selfmenu, please create selfmenu first",
+	codeNoMatchRule:    "match rule empty",
+	codePrivateRule:    "match rule contains private information",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 

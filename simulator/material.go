@@ -147,7 +147,7 @@ func (p *Platform) deleteMaterial(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
-	if r.state.menu != nil && usesMedia(r.state.menu.Button, item.id) {
+	if r.state.menus.uses(item.id) {
 		return refuse(codeMediaInUse)
 	}
 	r.state.library.remove(item.id)

@@ -3,6 +3,7 @@ package simulator
 import (
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // The limits of a custom menu (自定义菜单).
@@ -25,6 +26,7 @@ type Button struct {
 	Key       string   `json:"key,omitempty"`
 	URL       string   `json:"url,omitempty"`
 	MediaID   string   `json:"media_id,omitempty"`
+	ArticleID string   `json:"article_id,omitempty"`
 	AppID     string   `json:"appid,omitempty"`
 	PagePath  string   `json:"pagepath,omitempty"`
 	SubButton []Button `json:"sub_button"`
@@ -63,25 +65,42 @@ func usesMedia(buttons []Button, mediaID string) bool {
 	})
 }
 
-// createMenu serves POST /cgi-bin/menu/create.
+// createMenu serves POST /cgi-bin/menu/create. Conditional menus stay.
 func (p *Platform) createMenu(r *apiRequest) apiAnswer {
-	var created Menu
-	if code := r.decode(&created); code != codeOK {
+	created, code := r.menu()
+	if code != codeOK {
 		return refuse(code)
 	}
-	switch {
-	case hasUnicodeEscape(r.body):
-		return refuse(codeCharset)
-	case !created.valid():
-		return refuse(codeButtons)
-	}
-	for position := range created.Button {
-		created.Button[position].normalize()
-	}
-	r.state.menu = &created
+	r.state.menus.standard = &created.Menu
 	p.state.hub.publish(topicState)
 
 	return refuse(codeOK)
+}
+
+// menuRequest is the body of the calls that make a menu.
+type menuRequest struct {
+	Menu
+
+	Rule map[string]any `json:"matchrule"` // Of a conditional menu only.
+}
+
+// menu reads a menu that a call brings.
+func (r *apiRequest) menu() (menuRequest, errcode) {
+	var asked menuRequest
+	if code := r.decode(&asked); code != codeOK {
+		return asked, code
+	}
+	switch {
+	case hasUnicodeEscape(r.body):
+		return asked, codeCharset
+	case !asked.valid():
+		return asked, codeButtons
+	}
+	for position := range asked.Button {
+		asked.Button[position].normalize()
+	}
+
+	return asked, codeOK
 }
 
 // normalize writes an absent list of entries as an empty one, as WeChat returns it.
@@ -94,24 +113,82 @@ func (b *Button) normalize() {
 	}
 }
 
-// getMenu serves GET /cgi-bin/menu/get.
+// getMenu serves GET /cgi-bin/menu/get. Ids are shown only beside conditional menus.
 func (p *Platform) getMenu(r *apiRequest) apiAnswer {
-	if r.state.menu == nil {
+	menus := r.state.menus
+	switch {
+	case menus.standard == nil:
 		return refuse(codeNoMenu)
+	case len(menus.conditional) == 0:
+		return answer(map[string]any{"menu": menus.standard})
+	default:
+		return answer(map[string]any{
+			"menu":            map[string]any{"button": menus.standard.Button, "menuid": defaultMenuID},
+			"conditionalmenu": menus.conditional,
+		})
 	}
-
-	return answer(map[string]any{"menu": r.state.menu})
 }
 
-// deleteMenu serves GET /cgi-bin/menu/delete.
+// deleteMenu serves GET /cgi-bin/menu/delete, which deletes the conditional menus too.
 func (p *Platform) deleteMenu(r *apiRequest) apiAnswer {
-	r.state.menu = nil
+	r.state.menus.clear()
 	p.state.hub.publish(topicState)
 
 	return refuse(codeOK)
 }
 
-// showMenu gives the page the menu that followers see.
+// addConditionalMenu serves POST /cgi-bin/menu/addconditional (创建个性化菜单). In which order WeChat checks is
+// not known.
+func (p *Platform) addConditionalMenu(r *apiRequest) apiAnswer {
+	asked, code := r.menu()
+	if code != codeOK {
+		return refuse(code)
+	}
+	rule, code := readRule(asked.Rule)
+	switch {
+	case r.state.menus.standard == nil:
+		return refuse(codeNoDefaultMenu)
+	case code != codeOK:
+		return refuse(code)
+	}
+	id := r.state.menus.add(asked.Button, rule)
+	p.state.hub.publish(topicState)
+
+	return answer(map[string]string{"menuid": strconv.FormatInt(id, 10)})
+}
+
+// deleteConditionalMenu serves POST /cgi-bin/menu/delconditional (删除个性化菜单).
+func (p *Platform) deleteConditionalMenu(r *apiRequest) apiAnswer {
+	var asked struct {
+		ID numericID `json:"menuid"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	code := r.state.menus.remove(int64(asked.ID))
+	p.state.hub.publish(topicState)
+
+	return refuse(code)
+}
+
+// tryMenu serves POST /cgi-bin/menu/trymatch (测试个性化菜单匹配结果). WeChat takes a WeChat ID too.
+func (p *Platform) tryMenu(r *apiRequest) apiAnswer {
+	var asked struct {
+		User string `json:"user_id"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	known, ok := r.state.followers[asked.User]
+	if !ok {
+		return refuse(codeNoMenuUser)
+	}
+	seen, _ := r.state.menus.of(known)
+
+	return answer(seen)
+}
+
+// showMenu gives the page the menu that a follower sees.
 func (p *Platform) showMenu(_ http.ResponseWriter, r *http.Request) (any, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,9 +196,7 @@ func (p *Platform) showMenu(_ http.ResponseWriter, r *http.Request) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	if account.menu == nil {
-		return Menu{Button: []Button{}}, nil
-	}
+	seen, _ := account.menus.of(account.followers[r.URL.Query().Get("from")])
 
-	return account.menu, nil // Menus are replaced, never changed.
+	return seen, nil // Menus are replaced, never changed.
 }

@@ -52,6 +52,7 @@ type Push struct {
 	msgID      int64
 	mediaID    string
 	picURL     string
+	menuID     int64 // Of the menu that the follower sees.
 }
 
 // Outcome is what became of a push as a whole.
@@ -143,6 +144,7 @@ func (p *Platform) prepare(push Push) (outgoing, error) {
 		return outgoing{}, err
 	}
 	push.createTime = time.Now().Unix()
+	_, push.menuID = account.menus.of(known)
 	if push.Type != TypeEvent {
 		push.msgID = p.messages.Add(1)
 	}

@@ -74,7 +74,7 @@ func renderEvent(writer *xmlWriter, push Push) {
 		writer.raw("Precision", formatDegrees(push.Precision))
 	case EventView:
 		writer.text("EventKey", push.EventKey)
-		writer.number("MenuId", defaultMenuID)
+		writer.number("MenuId", push.menuID)
 	default:
 		writer.text("EventKey", push.EventKey)
 		if push.Ticket != "" {

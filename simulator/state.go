@@ -29,7 +29,7 @@ type accountState struct {
 	followers map[string]*follower
 	tokens    *tokenBook
 	calls     *callBook
-	menu      *Menu
+	menus     *menuBook
 	tickets   map[string]ticket // By type.
 	component *component        // Of a third-party platform only; empty otherwise.
 	tags      *tagBook
@@ -69,7 +69,7 @@ func (a *accountState) forget(now time.Time) {
 	a.calls = newCallBook()
 	a.tokens = newTokenBook(a.AppID, a.calls)
 	a.tokens.life = a.TokenLife
-	a.menu = defaultMenu()
+	a.menus = newMenuBook()
 	a.tickets = make(map[string]ticket)
 	a.component = newComponent()
 	a.tags = newTagBook()

@@ -153,6 +153,7 @@ func (p *Platform) tagFollowers(r *apiRequest) apiAnswer {
 			one.tags = append(one.tags, id)
 		}
 	}
+	p.state.hub.publish(topicState) // Another menu may match.
 
 	return refuse(codeOK)
 }
@@ -166,6 +167,7 @@ func (p *Platform) untagFollowers(r *apiRequest) apiAnswer {
 	for _, one := range members {
 		one.untag(id)
 	}
+	p.state.hub.publish(topicState) // Another menu may match.
 
 	return refuse(codeOK)
 }

@@ -226,7 +226,7 @@ function act(entry) {
 }
 
 async function readMenu() {
-  const menu = await call("GET", "menu?account=" + encodeURIComponent(account));
+  const menu = await call("GET", "menu?account=" + encodeURIComponent(account) + "&from=" + encodeURIComponent(follower));
   const items = menu.button.map((entry) => {
     const item = make("div", "menu-item");
     const top = menuButton(entry, "menu-entry");
