@@ -9,10 +9,12 @@ import (
 	_ "embed" // the built-in rules.
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 
+	"github.com/wxstack/wxstack/chassis/egress"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
@@ -38,8 +40,9 @@ type Config struct {
 	APIProxyAddr    string `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC address of api-proxy, for the customer-service messages that rules send. Replies work without it."`
 	APIProxyKeyFile string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which api-proxy knows logic: the key_file of its entry in the callers file of api-proxy. Empty: none is sent."`
 
-	Redis redisconn.Config `embed:""`
-	TLS   rpc.TLS          `embed:""`
+	Redis  redisconn.Config `embed:""`
+	Egress egress.Config    `embed:""`
+	TLS    rpc.TLS          `embed:""`
 }
 
 // Check reads the rule file and the TLS files and returns what is wrong with them.
@@ -47,7 +50,7 @@ func (c *Config) Check() error {
 	_, err := c.source(rule.Runtime{}).Load()
 	_, keyErr := c.apiProxyKey()
 
-	return errors.Join(err, keyErr, c.redis().Check(), c.TLS.Check())
+	return errors.Join(err, keyErr, c.redis().Check(), c.Egress.Check(), c.TLS.Check())
 }
 
 // apiProxyKey makes the connection to api-proxy carry the caller key, if there is one.
@@ -63,18 +66,37 @@ func (c *Config) redis() redisconn.Config {
 	return settings
 }
 
+// transport is the way to the services that rules ask. A handler's bulkhead bounds how long and how many at once.
+func (c *Config) transport() (*http.Transport, error) {
+	way, err := c.Egress.Way()
+	if err != nil {
+		return nil, err
+	}
+	transport, _ := http.DefaultTransport.(*http.Transport) // as net/http documents.
+	transport = transport.Clone()
+	transport.MaxIdleConnsPerHost = idleConnections
+	way.Set(transport)
+
+	return transport, nil
+}
+
+// idleConnections to one service stay open for the next message.
+const idleConnections = 64
+
 func (c *Config) source(runtime rule.Runtime) live.Source {
 	return live.Source{Path: c.RulesFile, BuiltIn: defaultRules, Runtime: runtime}
 }
 
 // Service is a running logic. Make one with New, and Run it.
 type Service struct {
-	tel     *telemetry.Telemetry
-	conn    *grpc.ClientConn
-	redis   redis.UniversalClient
-	rules   *live.Rules
-	sender  *followup.Sender
-	replies *responder.Service
+	tel   *telemetry.Telemetry
+	conn  *grpc.ClientConn
+	redis redis.UniversalClient
+	// transport is the way to services that rules ask.
+	transport *http.Transport
+	rules     *live.Rules
+	sender    *followup.Sender
+	replies   *responder.Service
 }
 
 // New loads the rules and binds the listener; it connects to nobody. An address with port 0 gets a
@@ -93,8 +115,11 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	if s.redis, err = redisconn.Open(cfg.redis()); err != nil {
 		return err
 	}
-	s.rules, err = live.Open(cfg.source(rule.Runtime{Redis: s.redis, Handlers: bulkhead.NewMetrics(s.tel.Metrics)}), s.tel)
-	if err != nil {
+	if s.transport, err = cfg.transport(); err != nil {
+		return err
+	}
+	runtime := rule.Runtime{Redis: s.redis, Transport: s.transport, Handlers: bulkhead.NewMetrics(s.tel.Metrics)}
+	if s.rules, err = live.Open(cfg.source(runtime), s.tel); err != nil {
 		return err
 	}
 	key, err := cfg.apiProxyKey()
@@ -118,6 +143,9 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 // close closes what Run doesn't.
 func (s *Service) close() error {
 	var errs []error
+	if s.transport != nil {
+		s.transport.CloseIdleConnections()
+	}
 	if s.redis != nil {
 		errs = append(errs, s.redis.Close())
 	}

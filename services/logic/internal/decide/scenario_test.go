@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/wxstack/wxstack/chassis/telemetry"
-	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
@@ -107,9 +106,7 @@ func ask(t *testing.T, subject *decide.Decider, outbox *recorder, message string
 	var send []json.RawMessage
 	for _, job := range outbox.jobs {
 		for _, message := range job.Messages {
-			send = append(send, asJSON(t, &apiproxyv1.SendCustomerServiceMessageRequest{
-				AppId: job.AppID, ToUser: job.OpenID, Message: message.Content, KfAccount: message.KfAccount,
-			}))
+			send = append(send, asJSON(t, followup.Request(job, message)))
 		}
 	}
 	if send != nil {

@@ -190,12 +190,7 @@ func (s *Sender) handle(stopping, work context.Context, job queued) {
 // only before it has called WeChat: otherwise the follower might get it twice. A proxy that cannot be
 // reached is waited for by the connection itself.
 func (s *Sender) send(ctx context.Context, job Job, message route.Message) (string, error) {
-	req := &apiproxyv1.SendCustomerServiceMessageRequest{
-		AppId: job.AppID, ToUser: job.OpenID, Message: message.Content, KfAccount: message.KfAccount,
-	}
-	if message.Menu != nil {
-		req.Other = &apiproxyv1.SendCustomerServiceMessageRequest_Msgmenu{Msgmenu: message.Menu}
-	}
+	req := Request(job, message)
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return outOfTime(ctx), ctx.Err()
@@ -215,6 +210,18 @@ func (s *Sender) send(ctx context.Context, job Job, message route.Message) (stri
 		}
 		lifecycle.Sleep(ctx, wait)
 	}
+}
+
+// Request is what api-proxy is asked to send one message of a job.
+func Request(job Job, message route.Message) *apiproxyv1.SendCustomerServiceMessageRequest {
+	req := &apiproxyv1.SendCustomerServiceMessageRequest{
+		AppId: job.AppID, ToUser: job.OpenID, Message: message.Content, KfAccount: message.KfAccount,
+	}
+	if message.Menu != nil {
+		req.Other = &apiproxyv1.SendCustomerServiceMessageRequest_Msgmenu{Msgmenu: message.Menu}
+	}
+
+	return req
 }
 
 // outOfTime tells a job that grew too old from one that the end of the process cut off.

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"time"
 	"unicode/utf8"
+
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 
 	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/suggest"
@@ -62,6 +65,16 @@ func ParseTemplate(source string) (*Template, error) {
 
 // Static returns the text when it has no placeholder.
 func (t *Template) Static() (string, bool) { return t.source, t.parsed == nil }
+
+// Fill fills in the placeholders for a message. A nil Template is an empty text; a text that is longer than
+// WeChat shows is cut.
+func (t *Template) Fill(req *logicv1.ReplyRequest) (string, error) {
+	msg := req.GetMessage()
+	view := fields.Of(msg, fields.At(msg, time.Now()))
+	text, _, err := t.execute(&view, MaxTextBytes)
+
+	return text, err
+}
 
 // errFull ends the execution of a template whose text has grown too long.
 var errFull = errors.New("text is full")

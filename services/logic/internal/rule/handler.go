@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,6 +19,8 @@ type Runtime struct {
 	ReadSecret func(what, path string) (config.Secret, error)
 	// Redis keeps what handlers have to remember.
 	Redis redis.UniversalClient
+	// Transport is the way to services that are not WeChat's.
+	Transport http.RoundTripper
 	// Handlers are the metrics of handlers that wait for something.
 	Handlers *bulkhead.Metrics
 }
@@ -26,7 +29,9 @@ type Runtime struct {
 // a fault; without a Runtime what it makes is never asked.
 func (r *reader) handlers() map[string]func(entry) route.Handler {
 	return map[string]func(entry) route.Handler{
-		"echo": r.echo,
+		"echo":    r.echo,
+		"forward": r.forward,
+		"menu":    r.question,
 	}
 }
 

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"github.com/wxstack/wxstack/services/logic/internal/route"
 	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
@@ -12,6 +13,10 @@ type reader struct {
 	runtime *Runtime
 	// rule is the name of the rule that is being read.
 	rule string
+	// replies are rules that come of parts of the one that is being read, and stand before it.
+	replies []route.Rule
+	// choiceLines are where the choices with a reply stand, by id.
+	choiceLines map[string]int
 }
 
 // entry is one key of a mapping with its value.

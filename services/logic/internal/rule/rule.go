@@ -23,7 +23,7 @@ import (
 func Load(name string, data []byte, runtime *Runtime) ([]route.Rule, error) {
 	var rules []route.Rule
 	err := yamlfile.Read(name, data, "the key rules with at least one rule", func(r *yamlfile.Reader, root ast.Node) {
-		rules = (&reader{Reader: r, runtime: runtime}).file(root)
+		rules = (&reader{Reader: r, runtime: runtime, choiceLines: map[string]int{}}).file(root)
 	})
 	if err != nil {
 		return nil, err
@@ -63,6 +63,7 @@ func (r *reader) rules(e entry) []route.Rule {
 	var everythingName string
 	for i := range nodes {
 		r.named("")
+		r.replies = nil
 		rule, nameNode := r.oneRule(nodes[i])
 		if nameNode != nil {
 			if line, twice := seen[rule.Name]; twice {
@@ -76,7 +77,7 @@ func (r *reader) rules(e entry) []route.Rule {
 		} else if rule.Match.Everything() && rule.Handler != nil && rule.Kind == "reply" { // other handlers may pass
 			everything, everythingName = &nodes[i], rule.Name
 		}
-		rules = append(rules, rule)
+		rules = append(append(rules, r.replies...), rule)
 	}
 	r.named("")
 

@@ -1,0 +1,77 @@
+// Package choices asks followers a question with choices (菜单消息). What they tap comes back as a text with the
+// id of the choice (bizmsgmenuid).
+package choices
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
+	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
+	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
+
+	"github.com/wxstack/wxstack/services/logic/internal/reply"
+	"github.com/wxstack/wxstack/services/logic/internal/route"
+)
+
+// Question is the handler of a rule that asks one.
+type Question struct {
+	// Head and Tail are shown above and below the choices; nil: nothing.
+	Head, Tail *reply.Template
+	Choices    []Choice
+	// AsLinks asks by a passive reply with links, which every account may send, instead of a customer-service
+	// message, which looks better and needs the right to those.
+	AsLinks bool
+}
+
+// Choice is one of the answers.
+type Choice struct{ ID, Text string }
+
+var _ route.PromptHandler = (*Question)(nil)
+
+// Prompt marks a handler that never waits.
+func (*Question) Prompt() {}
+
+// Answer asks the question.
+func (q *Question) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
+	head, err := q.Head.Fill(req)
+	if err != nil {
+		return route.Answer{}, err
+	}
+	tail, err := q.Tail.Fill(req)
+	if err != nil {
+		return route.Answer{}, err
+	}
+	if q.AsLinks {
+		return route.Answer{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{
+			Content: q.links(head, tail),
+		}}}}, nil
+	}
+	menu := &apiproxyv1.MsgMenu{HeadContent: head, TailContent: tail}
+	for _, choice := range q.Choices {
+		menu.Choices = append(menu.Choices, &apiproxyv1.MsgMenu_Choice{Id: choice.ID, Content: choice.Text})
+	}
+
+	return route.Answer{Send: []route.Message{{Menu: menu}}}, nil
+}
+
+// links writes a line for each choice. Tapping it sends the choice's text, with its id: 微信公众平台 names the
+// address weixin://bizmsgmenu only by its use, so what needs escaping in it is escaped.
+func (q *Question) links(head, tail string) string {
+	lines := make([]string, 0, len(q.Choices)+2)
+	if head != "" {
+		lines = append(lines, head)
+	}
+	for _, choice := range q.Choices {
+		lines = append(lines, `<a href="weixin://bizmsgmenu?msgmenucontent=`+url.PathEscape(choice.Text)+`&msgmenuid=`+url.PathEscape(choice.ID)+`">`+choice.Text+`</a>`)
+	}
+	if tail != "" {
+		lines = append(lines, tail)
+	}
+
+	return strings.Join(lines, "\n")
+}
+
+// Size is how many bytes the links take without head and tail.
+func (q *Question) Size() int { return len(q.links("", "")) }

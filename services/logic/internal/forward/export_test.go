@@ -1,0 +1,4 @@
+package forward
+
+// Decode lets what reads a backend's answer be fuzzed.
+var Decode = decode

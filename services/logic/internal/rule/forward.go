@@ -1,0 +1,97 @@
+package rule
+
+import (
+	"maps"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"time"
+
+	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
+	"github.com/wxstack/wxstack/services/logic/internal/forward"
+	"github.com/wxstack/wxstack/services/logic/internal/route"
+)
+
+// The limits of a backend that the file names none for. The timeout leaves time to answer by another rule within
+// the first delivery.
+const (
+	forwardTimeout     = 4 * time.Second
+	forwardConcurrency = 64
+	forwardRetries     = 1
+	maxForwardRetries  = 10
+)
+
+// forward reads a backend that answers by HTTP.
+func (r *reader) forward(e entry) route.Handler {
+	cfg := forward.Config{Rule: r.rule, Retries: forwardRetries, Headers: map[string]string{}}
+	limits := bulkhead.Limits{Concurrency: forwardConcurrency, Timeout: forwardTimeout}
+	before := r.Faults()
+	secretAt := e
+	keys := map[string]func(entry){
+		"url": func(e entry) { cfg.URL = r.webAddress(e, "url") },
+		"secret_file": func(e entry) {
+			cfg.Secret = r.secret(e, "secret_file")
+			secretAt = e
+		},
+		"headers": func(e entry) { r.headers(e, cfg.Headers) },
+		"retries": func(e entry) { cfg.Retries = int(r.Number(e, "retries", 0, maxForwardRetries)) },
+	}
+	maps.Copy(keys, r.limitKeys(&limits))
+	found, ok := r.Mapping(e.Value, "forward", keys)
+	if _, has := found["url"]; ok && !has {
+		r.Faultf(e.Key, "forward has no url; it names the backend, such as https://shop.example.com/wechat")
+	}
+	if r.Faults() > before {
+		return nil
+	}
+	handler, err := forward.New(cfg, r.transport())
+	if err != nil {
+		r.Faultf(secretAt.Value, "secret_file: %v", err)
+
+		return nil
+	}
+
+	return r.bounded(handler, limits)
+}
+
+func (r *reader) headers(e entry, headers map[string]string) {
+	for name, value := range r.Pairs(e.Value) {
+		text, ok := r.Text(entry{Key: value, Value: value}, "a header")
+		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
+		case !ok:
+		case canonical == "Authorization" || canonical == "Cookie":
+			r.Faultf(value, "header %s would hold a secret, which a rule file must not; let the backend check the signature (secret_file)", name)
+		default:
+			headers[name] = text
+		}
+	}
+	if len(headers) == 0 {
+		r.Faultf(e.Key, "headers must be a mapping of names to texts, not %s", r.Describe(e.Value))
+	}
+}
+
+// webAddress reads a fixed address of a service.
+func (r *reader) webAddress(e entry, what string) string {
+	text, ok := r.Text(e, what)
+	if !ok {
+		return ""
+	}
+	address, err := url.Parse(text)
+	switch {
+	case err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https"):
+		r.Faultf(e.Value, "%s %q is not a web address; it begins with https:// or http://", what, text)
+	case address.User != nil:
+		r.Faultf(e.Value, "%s holds a user or password, which a rule file must not; sign with secret_file", what)
+	}
+
+	return text
+}
+
+// transport is how handlers reach services; without a runtime nothing is reached.
+func (r *reader) transport() http.RoundTripper {
+	if r.runtime == nil {
+		return nil
+	}
+
+	return r.runtime.Transport
+}
