@@ -4,7 +4,6 @@ package choices
 
 import (
 	"context"
-	"net/url"
 	"strings"
 
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
@@ -56,15 +55,18 @@ func (q *Question) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.A
 	return route.Answer{Send: []route.Message{{Menu: menu}}}, nil
 }
 
-// links writes a line for each choice. Tapping it sends the choice's text, with its id: 微信公众平台 names the
-// address weixin://bizmsgmenu only by its use, so what needs escaping in it is escaped.
+// Unlinkable are the characters that a choice asked by link must not have: whether clients undo an escape in the
+// address is not known, while letters of all languages are known to work as they are.
+const Unlinkable = "&#%+=?\"'<>"
+
+// links writes a line for each choice. Tapping it sends the choice's text, with its id.
 func (q *Question) links(head, tail string) string {
 	lines := make([]string, 0, len(q.Choices)+2)
 	if head != "" {
 		lines = append(lines, head)
 	}
 	for _, choice := range q.Choices {
-		lines = append(lines, `<a href="weixin://bizmsgmenu?msgmenucontent=`+url.PathEscape(choice.Text)+`&msgmenuid=`+url.PathEscape(choice.ID)+`">`+choice.Text+`</a>`)
+		lines = append(lines, `<a href="weixin://bizmsgmenu?msgmenucontent=`+choice.Text+`&msgmenuid=`+choice.ID+`">`+choice.Text+`</a>`)
 	}
 	if tail != "" {
 		lines = append(lines, tail)

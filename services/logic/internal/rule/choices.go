@@ -30,6 +30,11 @@ func (r *reader) question(e entry) route.Handler {
 	if r.Faults() > before {
 		return nil
 	}
+	for _, choice := range q.Choices {
+		if bad := strings.IndexAny(choice.ID+choice.Text, choices.Unlinkable); q.AsLinks && bad >= 0 {
+			r.Faultf(e.Value, "choice %q: asked by links, a choice cannot have any of %s in its id or text", choice.Text, choices.Unlinkable)
+		}
+	}
 	if size := q.Size(); q.AsLinks && size > reply.MaxTextBytes {
 		r.Faultf(e.Value, "the links of the choices are %d bytes long; WeChat shows %d: use fewer or shorter ones", size, reply.MaxTextBytes)
 	}

@@ -70,6 +70,7 @@ func TestWrongMenu(t *testing.T) {
 		"unknown key": {"menu: {header: x, choices: [{id: a, text: b}]}", []string{`unknown key "header" in menu`}},
 		"reply":       {"menu: {choices: [{id: a, text: b, reply: {txet: c}}]}", []string{`unknown key "txet" in reply; did you mean "text"?`}},
 		"id twice":    {"menu:\n  choices:\n    - {id: 1, text: a, reply: {text: b}}\n    - {id: 1, text: c, reply: {text: d}}", []string{`rules.yaml:6:16: rule "a": id "1" has a reply in line 5 already`}},
+		"link":        {"menu: {as: links, choices: [{id: 1, text: a&b}]}", []string{`choice "a&b": asked by links, a choice cannot have any of &#%+`}},
 		"too long":    {"menu: {as: links, choices: [{id: 1, text: " + long + "}, {id: 2, text: " + long + "}]}", []string{"the links of the choices are", "WeChat shows 2048"}},
 	}.run(t)
 }
