@@ -2,6 +2,7 @@ package menu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -71,15 +72,26 @@ func (a Account) call(ctx context.Context, step Step) (*apiproxyv1.CallResponse,
 	defer cancel()
 	answer, err := a.Caller.Call(ctx, &apiproxyv1.CallRequest{AppId: a.AppID, Method: step.Method, Path: step.Path, Body: step.Body})
 	switch {
-	case err != nil && fault.KindOf(err) == fault.Deadline:
-		return nil, fmt.Errorf("%s: no answer, so it may have been done or not: %w", step.Does, err)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", step.Does, err)
+		return nil, notMade(step, err)
 	case answer.GetHttpStatus() != http.StatusOK:
 		return nil, fmt.Errorf("%s: WeChat answered with HTTP status %d", step.Does, answer.GetHttpStatus())
 	}
 
 	return answer, nil
+}
+
+// notMade says that api-proxy could not make a call, or that nobody knows whether it did.
+func notMade(step Step, err error) error {
+	kind, message := fault.KindOf(err), err.Error()
+	if said, ok := errors.AsType[*fault.Error](err); ok {
+		message = said.Message() // without its cause, which repeats it.
+	}
+	if kind == fault.Deadline {
+		message = "no answer by way of api-proxy (API_PROXY_ADDR), so whether WeChat did it is not known: " + message
+	}
+
+	return fault.New(kind, "%s: %s", step.Does, message)
 }
 
 // RefusedError says that WeChat refused a call.

@@ -64,7 +64,7 @@ func TestAccountMenu(t *testing.T) {
 		"no JSON":     {answer: &apiproxyv1.CallResponse{HttpStatus: 200, Body: []byte("<html>")}, fails: "is no menu"},
 		"HTTP 502":    {answer: &apiproxyv1.CallResponse{HttpStatus: 502}, fails: "HTTP status 502"},
 		"no account":  {err: fault.New(fault.NotFound, "account wx1 is unknown"), fails: "read the menu: account wx1 is unknown"},
-		"unreachable": {err: fault.New(fault.Deadline, "too late"), fails: "no answer, so it may have been done or not: too late"},
+		"unreachable": {err: fault.New(fault.Deadline, "too late"), fails: "read the menu: no answer by way of api-proxy (API_PROXY_ADDR), so whether WeChat did it is not known: too late"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

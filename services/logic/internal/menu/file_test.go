@@ -3,6 +3,7 @@ package menu_test
 import (
 	"errors"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,6 +77,21 @@ func TestRead(t *testing.T) {
 	}
 	if diff := cmp.Diff(parsed(), got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTheDocumentedFileIsRight reads the file of docs/menu.md.
+func TestTheDocumentedFileIsRight(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../../docs/menu.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	file, _, _ := strings.Cut(rest, "```")
+	got, warnings, err := menu.Read("docs/menu.md", []byte(file))
+	if err != nil || len(warnings) > 0 || len(got.Buttons) != 3 || len(got.Conditional) != 1 {
+		t.Errorf("%v, warnings %q, read %+v", err, warnings, got)
 	}
 }
 
