@@ -27,7 +27,7 @@ type house struct {
 	wechat     *simulator.Platform
 	tokens     *tokencenter.Service
 	proxy      *apiproxy.Service
-	logic      *logic.Service
+	logicAddr  string
 	gateway    *gateway.Service
 	group      *lifecycle.Group
 }
@@ -140,22 +140,34 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	}
 	h.group.Add("api-proxy", h.proxy)
 
-	h.logic, err = logic.New(ctx, logic.Config{
-		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
-	}, tel.For("logic"))
-	if err != nil {
-		return fmt.Errorf("logic (--logic-addr): %w", err)
+	if err = h.buildLogic(ctx, cfg, redis, tel); err != nil {
+		return err
 	}
-	h.group.Add("logic", h.logic)
 
 	h.gateway, err = gateway.New(ctx, gateway.Config{
-		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logic.Addr(), APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
+		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logicAddr, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
 		AllowOnlyWeChat: cfg.AllowOnlyWeChat, TrustedProxies: cfg.TrustedProxies,
 	}, tel.For("gateway"))
 	if err != nil {
 		return fmt.Errorf("gateway (--gateway-addr): %w", err)
 	}
 	h.group.Add("gateway", h.gateway)
+	return nil
+}
+
+// buildLogic builds logic, unless the operator has a program of their own.
+func (h *house) buildLogic(ctx context.Context, cfg settings, redis redisconn.Config, tel *telemetry.Telemetry) error {
+	if h.logicAddr = cfg.OwnLogic; h.logicAddr != "" {
+		return nil
+	}
+	service, err := logic.New(ctx, logic.Config{
+		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
+	}, tel.For("logic"))
+	if err != nil {
+		return fmt.Errorf("logic (--logic-addr): %w", err)
+	}
+	h.group.Add("logic", service)
+	h.logicAddr = service.Addr()
 	return nil
 }
 

@@ -17,7 +17,7 @@ func (h *house) greet(w io.Writer) {
 	row("callback URL 服务器地址", "http://"+h.gateway.Addr()+"/wx/{AppID}")
 	row("api-proxy, HTTP and gRPC", "http://"+h.proxy.HTTPAddr()+"  "+h.proxy.GRPCAddr())
 	row("token-center, gRPC and HTTP", h.tokens.Addr()+"  http://"+h.tokens.HTTPAddr())
-	row("logic, gRPC", h.logic.Addr())
+	row("logic, gRPC", h.logicAddr)
 	b.WriteString("\nTry:\n")
 	if h.wechat != nil {
 		row("write to the account", "open the chat page, type a text, send a picture, press the menu")

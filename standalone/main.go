@@ -40,6 +40,7 @@ type settings struct {
 	Accounts    string `name:"accounts" help:"Accounts file (YAML). Empty: the development account wxdev0000000000001."`
 	Callers     string `name:"callers" help:"Callers file of api-proxy (YAML; docs/callers.md), read again when it changes. Empty: everybody may call everything."`
 	ProxyKey    string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which gateway and logic show api-proxy who they are; needed with --callers."`
+	OwnLogic    string `name:"own-logic" help:"gRPC address of a LogicService of your own that the gateway asks, for example localhost:50051; no logic is started here (docs/own-logic.md)."`
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
 	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
 	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`
@@ -58,6 +59,9 @@ func (s *settings) Check() error {
 	}
 	if s.Callers != "" && s.ProxyKey == "" {
 		return errors.New("--callers needs --api-proxy-key-file: gateway and logic are callers of api-proxy as well; it is the key_file of an entry")
+	}
+	if s.OwnLogic != "" && s.Rules != "" {
+		return errors.New("--own-logic and --rules: only the logic that standalone starts reads rules, so give one of them")
 	}
 	rules := logic.Config{RulesFile: s.Rules, APIProxyKeyFile: s.ProxyKey}
 	err := errors.Join(rules.Check(), s.Egress.Check())
