@@ -16,7 +16,8 @@ type Handler interface {
 	// within req's delivery_time_left reaches the follower at once, one within budget_time_left with one of
 	// WeChat's repeated deliveries, a later one by the account's policy for late answers; ctx ends when the
 	// answer is of no use any more. Asked again with the same message_key, which happens when a gateway dies,
-	// it should answer the same.
+	// it should answer the same. If req is a shadow, somebody else answers the follower: nothing may be sent,
+	// stored or spent then.
 	//
 	// A response without a reply shows the follower nothing. So does an error, which the gateway logs; one of
 	// kind fault.Unavailable or fault.Throttled makes the gateway ask again.
