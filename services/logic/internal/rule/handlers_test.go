@@ -58,7 +58,7 @@ func TestWrongForward(t *testing.T) {
 
 func TestWrongMenu(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("长", 100)
+	long := strings.Repeat("长", 200)
 	wrongHandlers{
 		"no choices":  {"menu: {head: a}", []string{"menu has no choices"}},
 		"none":        {"menu: {choices: []}", []string{"choices has 0 entries; it needs from 1 to 20"}},
