@@ -149,7 +149,7 @@ func expectOneEntryForEachKey(t *testing.T, addr string) {
 		shadow bool
 		total  string
 	}{
-		{"m1", true, "10"}, {"m1", false, "10"}, {"m1", false, "10"}, {"m2", true, "20"}, {"m2", false, "20"}, {"m1", false, "10"},
+		{"s1", true, "10"}, {"m1", false, "10"}, {"m1", false, "10"}, {"m2", true, "20"}, {"m2", false, "20"}, {"m1", false, "10"},
 	} {
 		resp, err := client.Reply(t.Context(), &logicv1.ReplyRequest{MessageKey: step.key, Shadow: step.shadow, Message: &messagev1.Message{
 			AppId: account.DevelopmentAppID, FromUserName: "oOWNLOGIC04", MsgType: "text",
