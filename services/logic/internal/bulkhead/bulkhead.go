@@ -58,13 +58,24 @@ type Bulkhead struct {
 	room, slots chan struct{}
 }
 
-// New puts next, the handler of a rule, within limits.
-func New(next route.Handler, rule string, limits Limits, metrics *Metrics) *Bulkhead {
-	return &Bulkhead{
+// resuming is a Bulkhead around a handler that goes on with a follower over several messages.
+type resuming struct {
+	*Bulkhead
+
+	next route.Resumer
+}
+
+// New puts next, the handler of a rule, within limits. What it returns is a route.Resumer if next is one.
+func New(next route.Handler, rule string, limits Limits, metrics *Metrics) route.Handler {
+	b := &Bulkhead{
 		next: next, rule: rule, limits: limits, metrics: metrics,
 		room:  make(chan struct{}, limits.Concurrency*(1+queuePerSlot)),
 		slots: make(chan struct{}, limits.Concurrency),
 	}
+	if resumer, ok := next.(route.Resumer); ok {
+		return &resuming{Bulkhead: b, next: resumer}
+	}
+	return b
 }
 
 // The errors of a Bulkhead, classed as route.ReasonBusy and route.ReasonTimeout.
@@ -76,6 +87,11 @@ var (
 // Answer asks the handler when it is its turn.
 func (b *Bulkhead) Answer(ctx context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
 	return b.within(ctx, func(ctx context.Context) (route.Answer, error) { return b.next.Answer(ctx, req) })
+}
+
+// Resume asks the handler when it is its turn, within the limits that Answer has.
+func (r *resuming) Resume(ctx context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
+	return r.within(ctx, func(ctx context.Context) (route.Answer, error) { return r.next.Resume(ctx, req) })
 }
 
 func (b *Bulkhead) within(ctx context.Context, work func(context.Context) (route.Answer, error)) (route.Answer, error) {
