@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
-	"github.com/wxstack/wxstack/services/logic/internal/fields"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
@@ -84,9 +82,13 @@ func (*Canned) Prompt() {}
 
 // Answer fills in the templates. It fails when a template does, or when a required field comes out
 // empty; then nothing is sent at all.
-func (c *Canned) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
-	msg := req.GetMessage()
-	f := &filler{data: fields.Of(msg, fields.At(msg, time.Now()))}
+func (c *Canned) Answer(ctx context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
+	return c.AnswerWith(ctx, req, nil)
+}
+
+// AnswerWith is Answer in a dialogue, where templates may use what the follower has answered so far.
+func (c *Canned) AnswerWith(_ context.Context, req *logicv1.ReplyRequest, answers map[string]string) (route.Answer, error) {
+	f := &filler{data: viewOf(req, answers)}
 	answer := route.Answer{}
 	if c.Reply != nil {
 		answer.Reply = c.Reply.build(f)
@@ -107,7 +109,7 @@ func (c *Canned) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Ans
 
 // filler executes templates and keeps the first error, so that the kinds below read as lists of fields.
 type filler struct {
-	data      fields.Message
+	data      data
 	truncated bool
 	err       error
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -29,15 +30,16 @@ var ErrTemplate = errors.New("template")
 
 // ParseTemplate reads a template and tries it on a sample, so that a mistake shows when rules are
 // loaded and not when a follower writes. Loops and nested templates are refused: with neither, no
-// template runs longer than its own text.
-func ParseTemplate(source string) (*Template, error) {
+// template runs longer than its own text. The answers are the names that .Answers has, in a dialogue.
+func ParseTemplate(source string, answers ...string) (*Template, error) {
 	if !utf8.ValidString(source) {
 		return nil, fmt.Errorf("%w: the text is not UTF-8; save the file as UTF-8", ErrTemplate)
 	}
 	if !strings.Contains(source, "{{") {
 		return &Template{source: source}, nil
 	}
-	parsed, err := template.New("text").Parse(source)
+	// An answer that is not there, because the rules have changed since, is empty.
+	parsed, err := template.New("text").Option("missingkey=zero").Parse(source)
 	if err != nil {
 		reason := strings.Replace(err.Error(), "template: text:", "line ", 1)
 
@@ -51,16 +53,42 @@ func ParseTemplate(source string) (*Template, error) {
 	if parsed.Tree == nil {
 		return &Template{source: ""}, nil
 	}
-	if err := checkNodes(parsed.Root); err != nil {
+	if err := (vocabulary{answers: answers}).check(parsed.Root); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
 	t := &Template{source: source, parsed: parsed}
-	example := fields.Sample()
+	example := sample(answers)
 	if _, _, err := t.execute(&example, maxFieldBytes); err != nil {
 		return nil, fmt.Errorf("%w: tried on a sample message: %w; guard it with {{ if }}", ErrTemplate, err)
 	}
 
 	return t, nil
+}
+
+// Fixed is a text without placeholders, whatever it looks like.
+func Fixed(text string) *Template { return &Template{source: text} }
+
+// data is what a template sees.
+type data struct {
+	fields.Message
+
+	// Answers are those of the follower in a dialogue, by the name under which the step saves them.
+	Answers map[string]string
+}
+
+func viewOf(req *logicv1.ReplyRequest, answers map[string]string) data {
+	msg := req.GetMessage()
+
+	return data{Message: fields.Of(msg, fields.At(msg, time.Now())), Answers: answers}
+}
+
+func sample(answers []string) data {
+	d := data{Message: fields.Sample(), Answers: map[string]string{}}
+	for _, name := range answers {
+		d.Answers[name] = d.Content
+	}
+
+	return d
 }
 
 // Static returns the text when it has no placeholder.
@@ -69,8 +97,7 @@ func (t *Template) Static() (string, bool) { return t.source, t.parsed == nil }
 // Fill fills in the placeholders for a message. A nil Template is an empty text; a text that is longer than
 // WeChat shows is cut.
 func (t *Template) Fill(req *logicv1.ReplyRequest) (string, error) {
-	msg := req.GetMessage()
-	view := fields.Of(msg, fields.At(msg, time.Now()))
+	view := viewOf(req, nil)
 	text, _, err := t.execute(&view, MaxTextBytes)
 
 	return text, err
@@ -80,7 +107,7 @@ func (t *Template) Fill(req *logicv1.ReplyRequest) (string, error) {
 var errFull = errors.New("text is full")
 
 // execute fills in the placeholders. A text longer than limit bytes is cut on a character boundary.
-func (t *Template) execute(d *fields.Message, limit int) (text string, truncated bool, err error) {
+func (t *Template) execute(d *data, limit int) (text string, truncated bool, err error) {
 	if t == nil {
 		return "", false, nil
 	}
@@ -153,41 +180,46 @@ var (
 	errNested = errors.New("define, block and template are not supported; write the text in place")
 )
 
-// checkNodes refuses what could run long and names that no message has, in branches that the
-// sample does not reach too.
-func checkNodes(node parse.Node) error {
+// vocabulary knows the names that a template may use.
+type vocabulary struct{ answers []string }
+
+// check refuses what could run long and names that are not known, in branches that the sample does not
+// reach too.
+func (v vocabulary) check(node parse.Node) error {
 	switch n := node.(type) {
 	case *parse.ListNode:
-		return checkList(n)
+		return v.checkList(n)
 	case *parse.ActionNode:
-		return checkNodes(n.Pipe)
+		return v.check(n.Pipe)
 	case *parse.IfNode:
-		return checkBranch(&n.BranchNode)
+		return v.checkBranch(&n.BranchNode)
 	case *parse.WithNode:
-		return checkBranch(&n.BranchNode)
+		return v.checkBranch(&n.BranchNode)
 	case *parse.RangeNode:
 		return errLoop
 	case *parse.TemplateNode:
 		return errNested
 	case *parse.PipeNode:
-		return checkPipe(n)
+		return v.checkPipe(n)
 	case *parse.FieldNode:
-		return checkField(n.Ident)
+		return v.checkField(n.Ident)
+	case *parse.ChainNode:
+		return v.check(n.Node)
 	case *parse.VariableNode:
 		if len(n.Ident) > 1 && n.Ident[0] == "$" {
-			return checkField(n.Ident[1:])
+			return v.checkField(n.Ident[1:])
 		}
 	}
 
 	return nil
 }
 
-func checkList(list *parse.ListNode) error {
+func (v vocabulary) checkList(list *parse.ListNode) error {
 	if list == nil {
 		return nil
 	}
 	for _, node := range list.Nodes {
-		if err := checkNodes(node); err != nil {
+		if err := v.check(node); err != nil {
 			return err
 		}
 	}
@@ -195,23 +227,23 @@ func checkList(list *parse.ListNode) error {
 	return nil
 }
 
-func checkBranch(branch *parse.BranchNode) error {
+func (v vocabulary) checkBranch(branch *parse.BranchNode) error {
 	for _, node := range []parse.Node{branch.Pipe, branch.List} {
-		if err := checkNodes(node); err != nil {
+		if err := v.check(node); err != nil {
 			return err
 		}
 	}
 
-	return checkList(branch.ElseList)
+	return v.checkList(branch.ElseList)
 }
 
-func checkPipe(pipe *parse.PipeNode) error {
+func (v vocabulary) checkPipe(pipe *parse.PipeNode) error {
 	if pipe == nil {
 		return nil
 	}
 	for _, command := range pipe.Cmds {
 		for _, argument := range command.Args {
-			if err := checkNodes(argument); err != nil {
+			if err := v.check(argument); err != nil {
 				return err
 			}
 		}
@@ -220,9 +252,25 @@ func checkPipe(pipe *parse.PipeNode) error {
 	return nil
 }
 
-func checkField(path []string) error {
+func (v vocabulary) checkField(path []string) error {
+	if path[0] == "Answers" {
+		return v.checkAnswer(path[1:])
+	}
 	if _, known := reflect.TypeFor[fields.Message]().FieldByName(path[0]); !known {
 		return fmt.Errorf("unknown field .%s%s", path[0], suggest.DidYouMean(path[0], fields.Names()))
+	}
+
+	return nil
+}
+
+func (v vocabulary) checkAnswer(path []string) error {
+	switch {
+	case len(v.answers) == 0:
+		return errors.New("no answer is known here: .Answers has those of the steps before, in a dialogue")
+	case len(path) == 0:
+		return fmt.Errorf("write .Answers with a name, such as .Answers.%s", v.answers[0])
+	case !slices.Contains(v.answers, path[0]):
+		return fmt.Errorf(".Answers has no %s here%s", path[0], suggest.DidYouMean(path[0], v.answers))
 	}
 
 	return nil
