@@ -24,6 +24,7 @@ import (
 
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/decide"
+	"github.com/wxstack/wxstack/services/logic/internal/dialogue"
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
 	"github.com/wxstack/wxstack/services/logic/internal/rule"
@@ -133,7 +134,8 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	s.sender = followup.New(platform(s.conn), s.tel)
 	decider := decide.New(decide.Options{
 		Rules: s.rules, Outbox: s.sender, Tags: tags.NewBook(apiproxyv1.NewApiProxyServiceClient(s.conn)),
-		Log: s.tel.Log, Metrics: s.tel.Metrics,
+		Sessions: dialogue.NewStore(s.redis),
+		Log:      s.tel.Log, Metrics: s.tel.Metrics,
 	})
 	s.replies, err = responder.Listen(ctx, cfg.ListenAddr, decider, s.tel, cfg.TLS)
 

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,19 +16,25 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/wxstack/wxstack/chassis/redisconn/redistest"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/decide"
+	"github.com/wxstack/wxstack/services/logic/internal/dialogue"
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
+	"github.com/wxstack/wxstack/services/logic/internal/rule"
 )
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata/scenarios from what the code does")
 
-// TestScenarios runs every file of testdata/scenarios: optional rules (the built-in ones without) and tags of
-// followers, then messages, each followed by the answer and what is sent after it.
+// TestScenarios runs every file of testdata/scenarios: optional rules (the built-in ones without), tags of
+// followers and a Redis of the scenario's own, for rules that remember; then messages, each followed by the
+// answer and what is sent after it. The section again asks for the message before once more, as a gateway does
+// whose replica died.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/scenarios/*.txt")
@@ -47,6 +54,8 @@ func runScenario(t *testing.T, file string) {
 	sections := readSections(t, file)
 	source := live.Source{BuiltIn: builtIn(t)}
 	known := tags{}
+	tel := telemetry.Discard()
+	var sessions decide.Sessions
 	for _, section := range sections {
 		switch section.name {
 		case "rules":
@@ -55,6 +64,10 @@ func runScenario(t *testing.T, file string) {
 			if err := json.Unmarshal([]byte(section.body), &known); err != nil {
 				t.Fatal(err)
 			}
+		case "redis":
+			client := redistest.Start(t).Client(t)
+			source.Runtime = rule.Runtime{Redis: client, Handlers: bulkhead.NewMetrics(tel.Metrics)}
+			sessions = dialogue.NewStore(client)
 		}
 	}
 	rules, err := live.Open(source, telemetry.Discard())
@@ -62,13 +75,16 @@ func runScenario(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	outbox := &recorder{}
-	tel := telemetry.Discard()
-	subject := decide.New(decide.Options{Rules: rules, Outbox: outbox, Tags: known, Log: tel.Log, Metrics: tel.Metrics})
-	got, answers := "", 0
+	subject := decide.New(decide.Options{Rules: rules, Outbox: outbox, Tags: known, Sessions: sessions, Log: tel.Log, Metrics: tel.Metrics})
+	message, got, messages, answers := "", "", 0, 0
 	for i := range sections {
 		switch sections[i].name {
 		case "message":
-			got = ask(t, subject, outbox, sections[i].body)
+			messages++
+			message = sections[i].body
+			got = ask(t, subject, outbox, message, strconv.Itoa(messages))
+		case "again":
+			got = ask(t, subject, outbox, message, strconv.Itoa(messages))
 		case "answer":
 			answers++
 			if *update {
@@ -87,7 +103,7 @@ func runScenario(t *testing.T, file string) {
 }
 
 // ask returns the answer to a message in JSON, with what is sent after it under the key send.
-func ask(t *testing.T, subject *decide.Decider, outbox *recorder, message string) string {
+func ask(t *testing.T, subject *decide.Decider, outbox *recorder, message, key string) string {
 	t.Helper()
 	msg := &messagev1.Message{}
 	if err := protojson.Unmarshal([]byte(message), msg); err != nil {
@@ -95,7 +111,7 @@ func ask(t *testing.T, subject *decide.Decider, outbox *recorder, message string
 	}
 	before := proto.Clone(msg)
 	outbox.jobs = nil
-	resp, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: msg, MessageKey: "k"})
+	resp, err := subject.Reply(t.Context(), &logicv1.ReplyRequest{Message: msg, MessageKey: key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ func (r *reader) question(e entry) route.Handler {
 	q := &choices.Question{}
 	before := r.Faults()
 	found, ok := r.Mapping(e.Value, "menu", map[string]func(entry){
-		"head":    func(e entry) { q.Head = r.textTemplate(e) },
-		"tail":    func(e entry) { q.Tail = r.textTemplate(e) },
+		"head":    func(e entry) { q.Head = r.textTemplate(e, "head") },
+		"tail":    func(e entry) { q.Tail = r.textTemplate(e, "tail") },
 		"choices": func(e entry) { r.choices(e, q) },
 		"as":      func(e entry) { q.AsLinks = r.OneOf(e, "as", "message", "links") == "links" },
 	})
@@ -87,7 +87,7 @@ func (r *reader) choice(node ast.Node) choices.Choice {
 	r.replies = append(r.replies, route.Rule{
 		// No name that a rule may have holds a slash.
 		Name: r.rule + "/" + c.ID, Match: route.Match{Choices: []string{c.ID}}, Handler: canned(answer, nil),
-		Kind: "reply", Line: idNode.GetToken().Position.Line,
+		Kind: kindReply, Line: idNode.GetToken().Position.Line,
 	})
 
 	return c

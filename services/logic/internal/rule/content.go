@@ -25,7 +25,7 @@ func (r *reader) content(node ast.Node, what string, isReply bool) *content {
 	c := &content{node: node}
 	before := r.Faults()
 	kinds := map[string]func(entry){
-		"text":  func(e entry) { c.made = reply.Text{Content: r.textTemplate(e)} },
+		"text":  func(e entry) { c.made = reply.Text{Content: r.textTemplate(e, "text")} },
 		"image": func(e entry) { c.made = reply.Image{MediaID: r.media(e, "image")} },
 		"voice": func(e entry) { c.made = reply.Voice{MediaID: r.media(e, "voice")} },
 		"video": func(e entry) { c.made = r.video(e) },
@@ -79,7 +79,7 @@ func (r *reader) template(e entry, what string) *reply.Template {
 	if !ok {
 		return nil
 	}
-	parsed, err := reply.ParseTemplate(source)
+	parsed, err := reply.ParseTemplate(source, r.answers...)
 	if err != nil {
 		r.Faultf(e.Value, "%s: %v", what, err)
 
@@ -90,13 +90,13 @@ func (r *reader) template(e entry, what string) *reply.Template {
 }
 
 // textTemplate is a template whose fixed text WeChat must be able to show.
-func (r *reader) textTemplate(e entry) *reply.Template {
-	parsed := r.template(e, "text")
+func (r *reader) textTemplate(e entry, what string) *reply.Template {
+	parsed := r.template(e, what)
 	if parsed == nil {
 		return nil
 	}
 	if text, static := parsed.Static(); static && len(text) > reply.MaxTextBytes {
-		r.Faultf(e.Value, "text is %d bytes long; WeChat shows %d, about 680 Chinese characters: move the rest into send", len(text), reply.MaxTextBytes)
+		r.Faultf(e.Value, "%s is %d bytes long; WeChat shows %d, about 680 Chinese characters: move the rest into send", what, len(text), reply.MaxTextBytes)
 	}
 
 	return parsed

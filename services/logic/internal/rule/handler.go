@@ -29,9 +29,10 @@ type Runtime struct {
 // a fault; without a Runtime what it makes is never asked.
 func (r *reader) handlers() map[string]func(entry) route.Handler {
 	return map[string]func(entry) route.Handler{
-		"echo":    r.echo,
-		"forward": r.forward,
-		"menu":    r.question,
+		"dialogue": r.dialogue,
+		"echo":     r.echo,
+		"forward":  r.forward,
+		"menu":     r.question,
 	}
 }
 
@@ -53,6 +54,9 @@ const (
 	maxConcurrency = 10_000
 	maxTimeout     = 10 * time.Minute
 )
+
+// storeLimits are those of a handler that waits for Redis alone.
+var storeLimits = bulkhead.Limits{Concurrency: 256, Timeout: 2 * time.Second}
 
 // limitKeys are the keys concurrency and timeout, which every handler that waits for something has.
 func (r *reader) limitKeys(limits *bulkhead.Limits) map[string]func(entry) {

@@ -125,21 +125,29 @@ const maxPatternBytes = 1000
 func (r *reader) patterns(e entry) []*regexp.Regexp {
 	var patterns []*regexp.Regexp
 	for _, v := range r.Texts(e, "pattern") {
-		if len(v.Text) > maxPatternBytes {
-			r.Faultf(v.Node, "pattern is %d bytes long; %d is the most: use contains with a list of words", len(v.Text), maxPatternBytes)
-
-			continue
+		if pattern := r.expression(v, "pattern", "use contains with a list of words"); pattern != nil {
+			patterns = append(patterns, pattern)
 		}
-		pattern, err := regexp.Compile(v.Text)
-		if err != nil {
-			r.Faultf(v.Node, "pattern: %v; the syntax is RE2 (https://go.dev/s/re2syntax), and single quotes keep backslashes", err)
-
-			continue
-		}
-		patterns = append(patterns, pattern)
 	}
 
 	return patterns
+}
+
+// expression compiles a regular expression. The remedy is for one that is too long. It returns nil after a fault.
+func (r *reader) expression(v yamlfile.Value, what, remedy string) *regexp.Regexp {
+	if len(v.Text) > maxPatternBytes {
+		r.Faultf(v.Node, "%s is %d bytes long; %d is the most: %s", what, len(v.Text), maxPatternBytes, remedy)
+
+		return nil
+	}
+	pattern, err := regexp.Compile(v.Text)
+	if err != nil {
+		r.Faultf(v.Node, "%s: %v; the syntax is RE2 (https://go.dev/s/re2syntax), and single quotes keep backslashes", what, err)
+
+		return nil
+	}
+
+	return pattern
 }
 
 // accountPattern is the form of an AppID or an original id (原始ID).

@@ -17,6 +17,8 @@ type reader struct {
 	replies []route.Rule
 	// choiceLines are where the choices with a reply stand, by id.
 	choiceLines map[string]int
+	// answers are the names that .Answers has in the part of a dialogue that is being read.
+	answers []string
 }
 
 // entry is one key of a mapping with its value.

@@ -74,7 +74,7 @@ func (r *reader) rules(e entry) []route.Rule {
 		if everything != nil {
 			r.Faultf(nodes[i], "never reached: rule %q in line %d matches every message; move this one before it",
 				everythingName, (*everything).GetToken().Position.Line)
-		} else if rule.Match.Everything() && rule.Handler != nil && rule.Kind == "reply" { // other handlers may pass
+		} else if rule.Match.Everything() && rule.Handler != nil && rule.Kind == kindReply { // other handlers may pass
 			everything, everythingName = &nodes[i], rule.Name
 		}
 		rules = append(append(rules, r.replies...), rule)
@@ -86,6 +86,9 @@ func (r *reader) rules(e entry) []route.Rule {
 
 // namePattern keeps names usable as a metric's label and in a log.
 var namePattern = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,63}$`)
+
+// kindReply is the kind of rules whose answer stands in the file.
+const kindReply = "reply"
 
 // oneRule returns the rule and the node of its name, nil when it has no usable one.
 func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
@@ -106,7 +109,7 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 		keys[kind] = func(e entry) { rule.Handler = read(e) }
 	}
 	kinds := slices.Sorted(maps.Keys(handlers))
-	kinds = slices.Insert(kinds, 0, "reply")
+	kinds = slices.Insert(kinds, 0, kindReply)
 	found, ok := r.Mapping(node, "a rule", keys)
 	if !ok {
 		return rule, nil
@@ -138,7 +141,7 @@ func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string
 	case len(has) > 1:
 		r.Faultf(found[has[1]].Key, "the rule has %s; it can have only one of them", strings.Join(has, " and "))
 	}
-	if e, sends := found["send"]; sends && !slices.Contains(has, "reply") {
+	if e, sends := found["send"]; sends && !slices.Contains(has, kindReply) {
 		r.Faultf(e.Key, "send goes with reply only; %s sends what it has to send itself", has[0])
 	}
 

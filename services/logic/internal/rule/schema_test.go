@@ -190,6 +190,10 @@ func TestTheSchemaRefuses(t *testing.T) {
 		"image key":        "rules: [{name: a, reply: {image: {mediaid: b}}}]",
 		"empty list":       "rules: [{name: a, match: {text: []}, reply: {text: b}}]",
 		"rollout":          "rules: [{name: a, rollout: {percent: 101}, reply: {text: b}}]",
+		"no steps":         "rules: [{name: a, dialogue: {steps: [], reply: {text: b}}}]",
+		"nameless answer":  "rules: [{name: a, dialogue: {steps: [{ask: b}], reply: {text: b}}}]",
+		"two expectations": "rules: [{name: a, dialogue: {steps: [{ask: b, save: c, pattern: d, choices: e}], reply: {text: b}}}]",
+		"endless dialogue": "rules: [{name: a, dialogue: {steps: [{ask: b, save: c}]}}]",
 	} {
 		var value any
 		if err := yaml.Unmarshal([]byte(text), &value); err != nil {

@@ -109,24 +109,31 @@ func TestWrongFiles(t *testing.T) {
 		"unknown alias":       {rules("    reply: {text: *greeting}"), []string{"rules.yaml"}},
 		"alias of itself":     {rules("    reply: &x\n      text: *x"), []string{"rules.yaml"}},
 	}
-	place := regexp.MustCompile(`rules\.yaml(:\d+:\d+:|: \[\d+:\d+\])`)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := rule.Load("rules.yaml", []byte(test.file), nil)
-			if err == nil {
-				t.Fatal("the file was accepted")
-			}
-			t.Log(err)
-			if !place.MatchString(err.Error()) {
-				t.Error("the message has no line")
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("the message lacks %q", want)
-				}
-			}
+			refused(t, test.file, test.want...)
 		})
+	}
+}
+
+var hasPlace = regexp.MustCompile(`rules\.yaml(:\d+:\d+:|: \[\d+:\d+\])`)
+
+// refused fails the test unless the file is refused with a message that has a place and all that is wanted.
+func refused(t *testing.T, file string, want ...string) {
+	t.Helper()
+	_, err := rule.Load("rules.yaml", []byte(file), nil)
+	if err == nil {
+		t.Fatal("the file was accepted")
+	}
+	t.Log(err)
+	if !hasPlace.MatchString(err.Error()) {
+		t.Error("the message has no line")
+	}
+	for _, part := range want {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the message lacks %q", part)
+		}
 	}
 }
 
