@@ -33,6 +33,7 @@ func (r *reader) handlers() map[string]func(entry) route.Handler {
 		"echo":     r.echo,
 		"forward":  r.forward,
 		"menu":     r.question,
+		"teach":    r.teach,
 	}
 }
 

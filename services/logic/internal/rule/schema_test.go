@@ -193,6 +193,8 @@ func TestTheSchemaRefuses(t *testing.T) {
 		"no steps":         "rules: [{name: a, dialogue: {steps: [], reply: {text: b}}}]",
 		"nameless answer":  "rules: [{name: a, dialogue: {steps: [{ask: b}], reply: {text: b}}}]",
 		"two expectations": "rules: [{name: a, dialogue: {steps: [{ask: b, save: c, pattern: d, choices: e}], reply: {text: b}}}]",
+		"no moderators":    "rules: [{name: a, teach: {limit: 3}}]",
+		"unknown teaching": "rules: [{name: a, teach: {moderation: false, teacher: o1}}]",
 		"endless dialogue": "rules: [{name: a, dialogue: {steps: [{ask: b, save: c}]}}]",
 	} {
 		var value any
