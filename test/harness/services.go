@@ -20,6 +20,8 @@ type Services struct {
 	TokenCenter string
 	// Processes by name of the service.
 	Processes map[string]*Process
+	// again starts a service as it was started first, by its name.
+	again map[string]func(t testing.TB)
 }
 
 // StartServices starts one replica of each service and waits until all are ready. Each of them gets the
@@ -30,6 +32,7 @@ func StartServices(t testing.TB, settings ...string) *Services {
 	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
 	s := &Services{
 		Platform: simulator.Start(t), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
+		again: map[string]func(testing.TB){},
 	}
 	if err := s.Platform.SetCallback("", s.GatewayURL+"/wx/"+account.DevelopmentAppID, ""); err != nil {
 		t.Fatal(err)
@@ -47,9 +50,21 @@ func (s *Services) start(t testing.TB, name string, common []string, own ...stri
 	t.Helper()
 	debug := FreeAddr(t)
 	env := append(append([]string{"DEBUG_LISTEN_ADDR=" + debug}, common...), own...)
-	process := Start(t, Build(t, "./services/"+name+"/cmd/"+name), env)
-	process.WaitHTTP(t, "http://"+debug+"/readyz")
-	s.Processes[name] = process
+	bin := Build(t, "./services/"+name+"/cmd/"+name)
+	s.again[name] = func(t testing.TB) {
+		t.Helper()
+		process := Start(t, bin, env)
+		process.WaitHTTP(t, "http://"+debug+"/readyz")
+		s.Processes[name] = process
+	}
+	s.again[name](t)
+}
+
+// Restart kills a service and starts it again at the same addresses.
+func (s *Services) Restart(t testing.TB, name string) {
+	t.Helper()
+	s.Processes[name].Kill()
+	s.again[name](t)
 }
 
 // WriteAccounts writes accounts as an operator would, each with the development account's secrets, and
