@@ -4,6 +4,7 @@ package dialogue
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -17,10 +18,25 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
-// Speaker makes what the follower is told, from the message and what was answered so far. It is *reply.Canned.
-// It may be asked for an answer that is then thrown away, so it must have no effect.
+// Speaker makes what the follower is told, from the message and what was answered so far. It is *reply.Canned, or *forward.Handler.
+// It may be asked for an answer that is then thrown away, and twice about the same message, so whatever effect it
+// has must bear that.
 type Speaker interface {
 	AnswerWith(ctx context.Context, req *logicv1.ReplyRequest, answers map[string]string) (route.Answer, error)
+}
+
+// Delivered is a Speaker that hands what was answered to somebody, and says what they have to say to it, or
+// Otherwise if that is nothing. While they cannot be reached it fails, so that the last question goes on waiting
+// and the follower can answer it again.
+type Delivered struct{ To, Otherwise Speaker }
+
+// AnswerWith implements Speaker.
+func (d Delivered) AnswerWith(ctx context.Context, req *logicv1.ReplyRequest, answers map[string]string) (route.Answer, error) {
+	answer, err := d.To.AnswerWith(ctx, req, answers)
+	if errors.Is(err, route.ErrPass) || (err == nil && answer.Reply == nil && len(answer.Send) == 0) {
+		return d.Otherwise.AnswerWith(ctx, req, answers)
+	}
+	return answer, err
 }
 
 // Script is what a dialogue asks and says.

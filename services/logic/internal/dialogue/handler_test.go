@@ -120,6 +120,45 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
+// TestDelivered: the answers reach the backend before the follower is told so, and while it is away the last
+// question waits.
+func TestDelivered(t *testing.T) {
+	t.Parallel()
+	own := route.Answer{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{Content: "order 7"}}}}
+	for name, test := range map[string]struct {
+		says route.Answer
+		err  error
+		want string
+	}{
+		"says nothing": {route.Answer{}, nil, "end"},
+		"passes":       {route.Answer{}, route.ErrPass, "end"},
+		"says more":    {own, nil, "order 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := &backend{away: true, says: test.says, err: test.err}
+			script := form()
+			script.Steps, script.End = script.Steps[:1], dialogue.Delivered{To: to, Otherwise: script.End}
+			s := newTalk(t, redistest.Start(t).Client(t), script)
+			s.hears(t, "begin", text("begin"))
+			_, err := s.Resume(t.Context(), &logicv1.ReplyRequest{Message: text("张三"), MessageKey: "1"})
+			if route.ReasonOf(err) != route.ReasonBackend {
+				t.Errorf("while the backend is away: %v", err)
+			}
+			to.away = false
+			if got := s.hears(t, "2", text("李四")); got != test.want {
+				t.Errorf("said %q, want %q", got, test.want)
+			}
+			if again := s.hears(t, "2", text("李四")); again != test.want || len(to.taken) != 1 {
+				t.Errorf("asked again: %q, delivered %d times", again, len(to.taken))
+			}
+			if diff := cmp.Diff([]map[string]string{{"name": "李四"}}, to.taken); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // TestOneOfManyAtOnceAdvances takes messages that have all read the same record: one counts, and all are told
 // what that one was told.
 func TestOneOfManyAtOnceAdvances(t *testing.T) {

@@ -2,6 +2,7 @@ package dialogue_test
 
 import (
 	"context"
+	"errors"
 
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
@@ -36,4 +37,21 @@ func (r repeatsTheMessage) AnswerWith(ctx context.Context, req *logicv1.ReplyReq
 	r.after()
 
 	return says(req.GetMessage().GetText().GetContent()).AnswerWith(ctx, req, answers)
+}
+
+// backend is a speaker that others are asked by: it takes the answers or is away.
+type backend struct {
+	away  bool
+	says  route.Answer
+	err   error
+	taken []map[string]string
+}
+
+func (b *backend) AnswerWith(_ context.Context, _ *logicv1.ReplyRequest, answers map[string]string) (route.Answer, error) {
+	if b.away {
+		return route.Answer{}, route.Fail(route.ReasonBackend, errors.New("connection refused"))
+	}
+	b.taken = append(b.taken, answers)
+
+	return b.says, b.err
 }

@@ -80,7 +80,12 @@ func New(cfg Config, transport http.RoundTripper) (*Handler, error) {
 
 // Answer asks the backend, and again where that can help and nothing can have gone wrong but the way.
 func (h *Handler) Answer(ctx context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
-	body, err := encode(h.cfg.Rule, req)
+	return h.AnswerWith(ctx, req, nil)
+}
+
+// AnswerWith does the same, and hands over what the follower has answered in a dialogue, by name.
+func (h *Handler) AnswerWith(ctx context.Context, req *logicv1.ReplyRequest, answers map[string]string) (route.Answer, error) {
+	body, err := encode(h.cfg.Rule, req, answers)
 	if err != nil {
 		return route.Answer{}, err
 	}
@@ -127,10 +132,12 @@ type question struct {
 	DeliveryTimeLeft string          `json:"delivery_time_left"`
 	BudgetTimeLeft   string          `json:"budget_time_left"`
 	Message          json.RawMessage `json:"message"`
+	// Answers are those of a dialogue that has come to its end.
+	Answers map[string]string `json:"answers,omitempty"`
 }
 
 // encode leaves out the raw push: what is in it is in the message's fields too.
-func encode(rule string, req *logicv1.ReplyRequest) ([]byte, error) {
+func encode(rule string, req *logicv1.ReplyRequest, answers map[string]string) ([]byte, error) {
 	msg := proto.CloneOf(req.GetMessage())
 	msg.Raw = nil
 	message, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(msg)
@@ -141,7 +148,7 @@ func encode(rule string, req *logicv1.ReplyRequest) ([]byte, error) {
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	err = encoder.Encode(question{
-		Rule: rule, MessageKey: req.GetMessageKey(), Message: message,
+		Rule: rule, MessageKey: req.GetMessageKey(), Message: message, Answers: answers,
 		DeliveryTimeLeft: req.GetDeliveryTimeLeft().AsDuration().String(), BudgetTimeLeft: req.GetBudgetTimeLeft().AsDuration().String(),
 	})
 

@@ -97,12 +97,19 @@ func TestRequest(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	want["answers"] = map[string]any{"phone": "1"}
+	if _, err := handler.AnswerWith(t.Context(), request(), map[string]string{"phone": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("at the end of a dialogue:\n%s", diff)
+	}
 	if ids[0] != ids[1] || len(ids[0]) != len("msg_")+32 {
 		t.Errorf("a message keeps its id: %v", ids)
 	}
 	other := request()
 	other.Message.AppId = "wx2"
-	if _, err := handler.Answer(t.Context(), other); err != nil || ids[2] == ids[0] {
+	if _, err := handler.Answer(t.Context(), other); err != nil || ids[3] == ids[0] {
 		t.Errorf("another account's message has another id: %v, %v", ids, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/dialogue"
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
@@ -45,6 +46,7 @@ func (r *reader) dialogue(e entry) route.Handler {
 		"steps":      later,
 		"reply":      later,
 		"send":       later,
+		"forward":    later,
 	})
 	if !ok {
 		return nil
@@ -55,12 +57,18 @@ func (r *reader) dialogue(e entry) route.Handler {
 	} else {
 		r.Faultf(e.Key, "dialogue has no steps; it needs at least one question")
 	}
+	limits := storeLimits
 	script.End = r.end(e, found)
+	if at, delivers := found["forward"]; delivers {
+		backend, takes := r.backend(at)
+		limits = bulkhead.Limits{Concurrency: takes.Concurrency, Timeout: takes.Timeout + storeLimits.Timeout}
+		script.End = dialogue.Delivered{To: backend, Otherwise: script.End}
+	}
 	if r.Faults() > before {
 		return nil
 	}
 
-	return r.bounded(dialogue.New(r.rule, script, r.dialogues()), storeLimits)
+	return r.bounded(dialogue.New(r.rule, script, r.dialogues()), limits)
 }
 
 // dialogues is where they are kept. Without a Runtime nobody looks there.
@@ -76,7 +84,7 @@ func (r *reader) dialogues() *dialogue.Store {
 func (r *reader) end(e entry, found map[string]entry) *reply.Canned {
 	at, has := found["reply"]
 	if !has {
-		r.Faultf(e.Key, "dialogue has no reply; give it one for the end, or reply: {silence: true}")
+		r.Faultf(e.Key, "dialogue has no reply; give it one for the end, or reply: {silence: true}. With forward it is said when the backend says nothing")
 
 		return nil
 	}

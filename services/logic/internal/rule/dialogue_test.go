@@ -27,7 +27,7 @@ func TestWrongDialogues(t *testing.T) {
 		file string
 		want []string
 	}{
-		"no mapping":         {rules("    dialogue: hello"), []string{`rules.yaml:3:15: rule "a": dialogue must be a mapping with the keys exit, exit_reply, reply, send, steps, timeout, not "hello"`}},
+		"no mapping":         {rules("    dialogue: hello"), []string{`rules.yaml:3:15: rule "a": dialogue must be a mapping with the keys exit, exit_reply, forward, reply, send, steps, timeout, not "hello"`}},
 		"unknown key":        {dialogueOf("      exits: [x]\n      steps: [{ask: a, save: b}]"), []string{`rules.yaml:5:7: rule "a": unknown key "exits" in dialogue; did you mean "exit"?`}},
 		"no steps":           {dialogueOf("      timeout: 5m"), []string{`rules.yaml:3:5: rule "a": dialogue has no steps; it needs at least one question`}},
 		"empty steps":        {dialogueOf("      steps: []"), []string{`rules.yaml:5:7: rule "a": steps is empty; it needs at least one question`}},

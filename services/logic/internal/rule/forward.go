@@ -23,6 +23,16 @@ const (
 
 // forward reads a backend that answers by HTTP.
 func (r *reader) forward(e entry) route.Handler {
+	handler, limits := r.backend(e)
+	if handler == nil {
+		return nil
+	}
+
+	return r.bounded(handler, limits)
+}
+
+// backend reads a backend and what it may cost. It returns nil after a fault.
+func (r *reader) backend(e entry) (*forward.Handler, bulkhead.Limits) {
 	cfg := forward.Config{Rule: r.rule, Retries: forwardRetries, Headers: map[string]string{}}
 	limits := bulkhead.Limits{Concurrency: forwardConcurrency, Timeout: forwardTimeout}
 	before := r.Faults()
@@ -42,16 +52,16 @@ func (r *reader) forward(e entry) route.Handler {
 		r.Faultf(e.Key, "forward has no url; it names the backend, such as https://shop.example.com/wechat")
 	}
 	if r.Faults() > before {
-		return nil
+		return nil, limits
 	}
 	handler, err := forward.New(cfg, r.transport())
 	if err != nil {
 		r.Faultf(secretAt.Value, "secret_file: %v", err)
 
-		return nil
+		return nil, limits
 	}
 
-	return r.bounded(handler, limits)
+	return handler, limits
 }
 
 func (r *reader) headers(e entry, headers map[string]string) {
