@@ -120,8 +120,14 @@ func ReadYAML(path string, target any) error {
 // DecodeYAML decodes one YAML document strictly: keys that target does not know and keys that occur
 // twice are errors. Errors begin with name and the line, and show an excerpt. An empty document
 // gives the zero value.
-func DecodeYAML(name string, data []byte, target any) error {
-	err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(target)
+func DecodeYAML(name string, data []byte, target any) (err error) {
+	defer func() {
+		// The library panics on some documents, such as "list: !tag" with nothing behind the tag.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: the document cannot be read (%v); look for tags (!), anchors (&) and keys without a value", name, p)
+		}
+	}()
+	err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(target)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}

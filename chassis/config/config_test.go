@@ -129,6 +129,7 @@ func TestDecodeYAMLNamesFileLineAndKey(t *testing.T) {
 		"duplicate key":   {"name: a\nname: b\n", []string{"f.yaml", "[2:1]", "name"}},
 		"wrong type":      {"items:\n  - id: one\n", []string{"f.yaml", "[2:9]"}},
 		"not YAML at all": {"name: [a\n", []string{"f.yaml", "[1:7]"}},
+		"tagged nothing":  {"items: !x ", []string{"f.yaml: the document cannot be read", "tags (!)"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
