@@ -280,7 +280,7 @@ func (c *cruise) step() bool {
 			c.settle(picked)
 			return true
 		}
-		c.asking = c.asker.Ask(c.ctx, c.question())
+		c.asking = c.asker.Ask(c.ctx, c.question(c.result.repeated))
 	case wait:
 	}
 	c.act = wait
@@ -331,14 +331,14 @@ func (c *cruise) handOver() {
 	c.settle(own)
 }
 
-// question is what logic is asked. With a policy for late answers it lives on when the budget has ended.
-func (f *flight) question() late.Question {
+// question is what logic is asked, once more if again. With a policy for late answers it lives on when the budget has ended.
+func (f *flight) question(again bool) late.Question {
 	until := f.budgetEnds
 	if f.policy.Policy != account.LateAnswerDrop {
 		until = f.arrived.Add(f.policy.TTL)
 	}
 	return late.Question{
-		AppID: f.key.AppID, In: f.in, DeliveryEnds: f.arrived.Add(deliveryTimeout), BudgetEnds: f.budgetEnds, Until: until,
+		AppID: f.key.AppID, In: f.in, DeliveryEnds: f.arrived.Add(deliveryTimeout), BudgetEnds: f.budgetEnds, Until: until, Again: again,
 	}
 }
 

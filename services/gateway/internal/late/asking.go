@@ -31,18 +31,32 @@ type Question struct {
 	DeliveryEnds, BudgetEnds time.Time
 	// Until is when the answer is of no use any more.
 	Until time.Time
+	// Again says that the message has probably been asked about before, by a replica that is dead.
+	Again bool
+}
+
+// Observer is told of the questions that are asked for the first time. It is called on the way of a message, so
+// it must not wait. Both functions may be nil.
+type Observer struct {
+	// Asked is called before logic is asked.
+	Asked func(q Question)
+	// Answered is called with what came of it, unless the question was cancelled before.
+	Answered func(q Question, answer Answer)
 }
 
 // Asker asks logic. A question lives as long as somebody may want the answer, which is longer than the
 // delivery that was its cause, and longer than its message's deliveries together.
 type Asker struct {
-	replier Replier
-	log     *slog.Logger
-	work    sync.WaitGroup
+	replier   Replier
+	observers []Observer
+	log       *slog.Logger
+	work      sync.WaitGroup
 }
 
-// NewAsker returns an Asker of replier.
-func NewAsker(replier Replier, log *slog.Logger) *Asker { return &Asker{replier: replier, log: log} }
+// NewAsker returns an Asker of replier that tells observers.
+func NewAsker(replier Replier, log *slog.Logger, observers ...Observer) *Asker {
+	return &Asker{replier: replier, observers: observers, log: log}
+}
 
 // Asking is a question that is under way. Whoever has it cancels it in the end. Nil is no question: it is
 // never done, and cancelling it does nothing.
@@ -67,6 +81,7 @@ type Answer struct {
 // Ask begins to ask. Of ctx it keeps the values, such as the trace. The answer, or that there is none, is
 // certain to come only until q.Until.
 func (a *Asker) Ask(ctx context.Context, q Question) *Asking {
+	a.tellAsked(q)
 	asking := &Asking{done: make(chan struct{})}
 	cancel := a.replier.Begin(q.AppID, q.In, q.DeliveryEnds, q.BudgetEnds, q.Until,
 		func(reply message.Reply, rule string, again bool, err error) {
@@ -74,7 +89,7 @@ func (a *Asker) Ask(ctx context.Context, q Question) *Asking {
 				a.askAndWait(ctx, q, asking)
 				return
 			}
-			asking.conclude(Answer{reply, rule, err})
+			a.conclude(q, asking, Answer{reply, rule, err})
 		})
 	if cancel == nil {
 		a.askAndWait(ctx, q, asking)
@@ -90,7 +105,7 @@ func (a *Asker) askAndWait(ctx context.Context, q Question, asking *Asking) {
 	asking.cancelBy(cancel, true)
 	a.work.Go(func() {
 		defer cancel()
-		asking.conclude(a.ask(ctx, q))
+		a.conclude(q, asking, a.ask(ctx, q))
 	})
 }
 
@@ -106,10 +121,29 @@ func (a *Asker) ask(ctx context.Context, q Question) (answer Answer) {
 	return answer
 }
 
-// conclude gives the answer.
-func (a *Asking) conclude(answer Answer) {
-	a.answer = answer
-	close(a.done)
+// conclude gives the answer, first to who waits for it.
+func (a *Asker) conclude(q Question, asking *Asking, answer Answer) {
+	asking.answer = answer
+	close(asking.done)
+	if q.Again {
+		return
+	}
+	for _, o := range a.observers {
+		if o.Answered != nil {
+			o.Answered(q, answer)
+		}
+	}
+}
+
+func (a *Asker) tellAsked(q Question) {
+	if q.Again {
+		return
+	}
+	for _, o := range a.observers {
+		if o.Asked != nil {
+			o.Asked(q)
+		}
+	}
 }
 
 // cancelBy says how the question is cancelled: from now on, or unless there is a way already.

@@ -278,7 +278,7 @@ func ended(ctx context.Context) (outcome, error) {
 // prepare waits for logic's answer and stores it. It returns an outcome if there is nothing to be sent.
 func (c *Courier) prepare(ctx context.Context, p *parcel) (outcome, error) {
 	if p.asking == nil {
-		p.asking = c.asker.Ask(ctx, Question{AppID: p.AppID, In: p.in, Until: p.expires})
+		p.asking = c.asker.Ask(ctx, Question{AppID: p.AppID, In: p.in, Until: p.expires, Again: true})
 	}
 	select {
 	case <-ctx.Done():
