@@ -78,10 +78,7 @@ func (c *Client) Begin(
 	if l == nil {
 		return nil
 	}
-	id, ok := l.begin(&logicv1.ReplyRequest{
-		Message: toProto(appID, in), MessageKey: in.Key(),
-		DeliveryTimeLeft: timeLeft(deliveryEnds), BudgetTimeLeft: timeLeft(budgetEnds),
-	}, until, func(r result) {
+	id, ok := l.begin(Request(appID, in, time.Until(deliveryEnds), time.Until(budgetEnds)), until, func(r result) {
 		switch {
 		case r.err == nil:
 			reply, err := fromProto(r.response.GetReply())
@@ -98,15 +95,37 @@ func (c *Client) Begin(
 	return func() { l.cancel(id) }
 }
 
+// Copy gives logic a copy of a question that another service answers, and returns what logic would have replied.
+// It asks once, and fails at once if logic cannot be reached. Of the two times logic is told what was left of
+// them when the other one was asked.
+func (c *Client) Copy(ctx context.Context, appID string, in message.Message, deliveryLeft, budgetLeft time.Duration) (message.Reply, string, error) {
+	question := Request(appID, in, deliveryLeft, budgetLeft)
+	question.Shadow = true
+	answer, err := c.ask(ctx, question, grpc.WaitForReady(false))
+	if err != nil {
+		return nil, "", fmt.Errorf("ask logic: %w", err)
+	}
+	reply, err := fromProto(answer.GetReply())
+	return reply, answer.GetRule(), err
+}
+
+// Request is what logic is asked about a message.
+func Request(appID string, in message.Message, deliveryLeft, budgetLeft time.Duration) *logicv1.ReplyRequest {
+	return &logicv1.ReplyRequest{
+		Message: toProto(appID, in), MessageKey: in.Key(),
+		DeliveryTimeLeft: durationpb.New(max(0, deliveryLeft)), BudgetTimeLeft: durationpb.New(max(0, budgetLeft)),
+	}
+}
+
 // ask asks once, on a line if there is one.
-func (c *Client) ask(ctx context.Context, question *logicv1.ReplyRequest) (*logicv1.ReplyResponse, error) {
+func (c *Client) ask(ctx context.Context, question *logicv1.ReplyRequest, options ...grpc.CallOption) (*logicv1.ReplyResponse, error) {
 	if l := c.lines.pick(); l != nil {
 		answer, err := l.ask(ctx, question)
 		if !errors.Is(err, errNotAsked) {
 			return answer, err
 		}
 	}
-	return c.logic.Reply(ctx, question)
+	return c.logic.Reply(ctx, question, options...)
 }
 
 // worthRepeating reports whether the same question can get an answer a little later.
@@ -121,7 +140,7 @@ func timeLeft(end time.Time) *durationpb.Duration {
 }
 
 // errUnreachable is what Watch reports. The reason stands in the error of the first call that fails.
-var errUnreachable = errors.New("no logic service can be reached, check LOGIC_ADDR and whether it runs")
+var errUnreachable = errors.New("no logic service can be reached")
 
 // Watch reports, until ctx is done, whether a logic service can be reached: nil or the reason why not.
 // It also makes the connection before the first message needs it.
@@ -134,7 +153,7 @@ func (c *Client) Watch(ctx context.Context, report func(error)) error {
 		case connectivity.Ready:
 			report(nil)
 		case connectivity.TransientFailure:
-			report(errUnreachable)
+			report(fmt.Errorf("%w at %s, check the address and whether it runs", errUnreachable, c.conn.Target()))
 		case connectivity.Connecting, connectivity.Shutdown:
 			// Nothing is known yet, or nothing matters any more.
 		}

@@ -372,6 +372,26 @@ func TestARefusalIsFinal(t *testing.T) {
 	}
 }
 
+func TestCopyAsksOnceAndSaysThatItIsACopy(t *testing.T) {
+	t.Parallel()
+	logic := &fakeLogic{errs: []error{fault.New(fault.Unavailable, "it is about to stop")}}
+	client := dial(t, logic)
+	if _, _, err := client.Copy(t.Context(), "wx1", hello, 5*time.Second, -time.Second); err == nil {
+		t.Errorf("error %v", err)
+	}
+	reply, rule, err := client.Copy(t.Context(), "wx1", hello, 5*time.Second, -time.Second)
+	if diff := cmp.Diff(message.Reply(message.TextReply{Content: "test"}), reply); diff != "" || rule != "echo" || err != nil {
+		t.Errorf("rule %q, error %v\n%s", rule, err, diff)
+	}
+	if len(logic.asked) != 2 {
+		t.Fatalf("asked %d times", len(logic.asked))
+	}
+	got := logic.asked[1]
+	if !got.GetShadow() || got.GetMessageKey() != "m42" || got.GetDeliveryTimeLeft().AsDuration() != 5*time.Second || got.GetBudgetTimeLeft().AsDuration() != 0 {
+		t.Errorf("asked %v", got)
+	}
+}
+
 func TestWatchTellsWhetherLogicIsThere(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
