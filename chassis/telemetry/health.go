@@ -63,6 +63,9 @@ func (c *Component) Pending(reason error) {
 	h := c.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.components[c.name] != c {
+		return
+	}
 	c.err, c.pending = reason, true
 	h.up.WithLabelValues(c.name).Set(0)
 }
@@ -72,6 +75,9 @@ func (c *Component) Report(err error) {
 	h := c.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.components[c.name] != c {
+		return
+	}
 	changed := c.pending || (err == nil) != (c.err == nil)
 	c.err, c.pending = err, false
 	switch {
@@ -82,6 +88,18 @@ func (c *Component) Report(err error) {
 	default:
 		h.up.WithLabelValues(c.name).Set(1)
 		h.log.Info("component up", "component", c.name)
+	}
+}
+
+// Remove takes the component out: the process leans on it no more. What is reported of it later does not count,
+// and the same name again is a new component.
+func (c *Component) Remove() {
+	h := c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.components[c.name] == c {
+		delete(h.components, c.name)
+		h.up.DeleteLabelValues(c.name)
 	}
 }
 

@@ -151,3 +151,25 @@ func TestATakenPortIsNamed(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+func TestARemovedComponentIsForgotten(t *testing.T) {
+	t.Parallel()
+	tel := telemetry.ForTest(io.Discard)
+	old := tel.Health.Component("logic b")
+	old.Report(errors.New("unreachable"))
+	old.Remove()
+	old.Remove()
+	old.Report(errors.New("unreachable still"))
+	old.Pending(errors.New("not yet"))
+	if report, _ := tel.Health.Report(); report.Status != "ready" || len(report.Components) != 0 {
+		t.Errorf("health: %+v", report)
+	}
+	if families, err := tel.Metrics.Gather(); err != nil || len(families) != 0 {
+		t.Errorf("metrics: %v, %v", families, err)
+	}
+	tel.Health.Component("logic b")
+	old.Remove()
+	if report, _ := tel.Health.Report(); report.Components["logic b"] != "up" {
+		t.Errorf("health: %+v", report)
+	}
+}
