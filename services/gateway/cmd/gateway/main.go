@@ -15,6 +15,7 @@ func main() {
 		Name:        "gateway",
 		Description: "Verifies what WeChat pushes, asks logic for the reply and answers within WeChat's time limits.",
 		Settings:    &cfg,
+		Commands:    []lifecycle.Command{gateway.ReplayCommand(&cfg)},
 		Build: func(ctx context.Context, tel *telemetry.Telemetry) (lifecycle.Part, error) {
 			return gateway.New(ctx, cfg, tel)
 		},
