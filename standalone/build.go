@@ -145,7 +145,7 @@ func (h *house) buildServices(ctx context.Context, cfg settings, apiHosts []stri
 	}
 
 	h.gateway, err = gateway.New(ctx, gateway.Config{
-		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logicAddr, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
+		ListenAddr: cfg.GatewayAddr, AccountsFile: cfg.Accounts, LogicAddr: h.logicAddr, RoutesFile: cfg.Routes, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
 		AllowOnlyWeChat: cfg.AllowOnlyWeChat, TrustedProxies: cfg.TrustedProxies,
 	}, tel.For("gateway"))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/wxstack/wxstack/chassis/lifecycle"
 	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/telemetry"
+	"github.com/wxstack/wxstack/services/gateway"
 	"github.com/wxstack/wxstack/services/logic"
 )
 
@@ -41,6 +42,7 @@ type settings struct {
 	Callers     string `name:"callers" help:"Callers file of api-proxy (YAML; docs/callers.md), read again when it changes. Empty: everybody may call everything."`
 	ProxyKey    string `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which gateway and logic show api-proxy who they are; needed with --callers."`
 	OwnLogic    string `name:"own-logic" help:"gRPC address of a LogicService of your own that the gateway asks, for example localhost:50051; no logic is started here (docs/own-logic.md)."`
+	Routes      string `name:"routes" help:"Routes file of the gateway (YAML; docs/routing.md): other logic services, shadows, recordings. Read again when it changes."`
 	Rules       string `name:"rules" help:"Rule file of logic (YAML), read again when it changes. Empty: the built-in rules."`
 	Redis       string `name:"redis" help:"Redis to use, for example redis://localhost:6379/0. Empty: an embedded one that forgets everything at the end."`
 	NoSimulator bool   `name:"no-simulator" help:"Talk to the real WeChat. Needs --accounts."`
@@ -64,7 +66,7 @@ func (s *settings) Check() error {
 		return errors.New("--own-logic and --rules: only the logic that standalone starts reads rules, so give one of them")
 	}
 	rules := logic.Config{RulesFile: s.Rules, APIProxyKeyFile: s.ProxyKey}
-	err := errors.Join(rules.Check(), s.Egress.Check())
+	err := errors.Join(rules.Check(), gateway.CheckRoutes(s.Routes), s.Egress.Check())
 	if s.Accounts != "" {
 		_, accountsErr := loadAccounts(s.Accounts)
 		err = errors.Join(err, accountsErr)

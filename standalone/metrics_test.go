@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,10 +35,14 @@ func TestTheMetricsDocumentIsUpToDate(t *testing.T) {
 	t.Parallel()
 	tel := telemetry.Discard()
 	const anyPort = "127.0.0.1:0"
+	routes := filepath.Join(t.TempDir(), "routes.yaml")
+	if err := os.WriteFile(routes, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	h, err := furnish(t.Context(), settings{
 		GatewayAddr: anyPort, LogicAddr: anyPort, APIProxyAddr: anyPort, APIProxyGRPCAddr: anyPort,
 		TokenCenterAddr: anyPort, TokenCenterHTTPAddr: anyPort, SimulatorAddr: anyPort,
-		AllowOnlyWeChat: true, // it has metrics of its own.
+		AllowOnlyWeChat: true, Routes: routes, // they have metrics of their own.
 	}, tel)
 	if err != nil {
 		t.Fatal(err)

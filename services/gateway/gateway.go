@@ -31,9 +31,13 @@ import (
 	"github.com/wxstack/wxstack/services/gateway/internal/allowlist"
 	"github.com/wxstack/wxstack/services/gateway/internal/callback"
 	"github.com/wxstack/wxstack/services/gateway/internal/dedupe"
+	"github.com/wxstack/wxstack/services/gateway/internal/dispatch"
 	"github.com/wxstack/wxstack/services/gateway/internal/late"
 	"github.com/wxstack/wxstack/services/gateway/internal/notice"
+	"github.com/wxstack/wxstack/services/gateway/internal/recording"
 	"github.com/wxstack/wxstack/services/gateway/internal/replier"
+	"github.com/wxstack/wxstack/services/gateway/internal/routing"
+	"github.com/wxstack/wxstack/services/gateway/internal/shadow"
 )
 
 // The defaults of settings whose zero value would make no sense, for callers that fill Config themselves.
@@ -50,6 +54,7 @@ type Config struct {
 	LogicAddr          string        `name:"logic-addr" env:"LOGIC_ADDR" default:"dns:///localhost:50051" help:"gRPC target of LogicService. With dns:/// all replicas behind the name share the work."`
 	APIProxyAddr       string        `name:"api-proxy-addr" env:"API_PROXY_ADDR" default:"dns:///localhost:50052" help:"gRPC target of ApiProxyService, by which late answers are sent."`
 	APIProxyKeyFile    string        `name:"api-proxy-key-file" env:"API_PROXY_KEY_FILE" help:"File with the caller key by which api-proxy knows this gateway: the key_file of its entry in the callers file of api-proxy. Empty: none is sent."`
+	RoutesFile         string        `name:"routes" env:"WX_ROUTES_FILE" help:"YAML file that sends messages of some accounts or followers to other logic services, copies to those on trial, and records (docs/routing.md). Read again when it changes. Empty: everything goes to LOGIC_ADDR."`
 	TokenCenterAddr    string        `name:"token-center-addr" env:"TOKEN_CENTER_ADDR" help:"gRPC target of token-center's PlatformService, which takes the verify tickets and authorisation codes of third-party platforms (第三方平台). Needed for accounts of the kind platform only."`
 	TokenCenterKeyFile string        `name:"token-center-key-file" env:"TOKEN_CENTER_KEY_FILE" help:"File with the caller key by which token-center knows this gateway: the key_file of its entry in token-center's callers file, with platform among its kinds. Empty: none is sent."`
 	TimestampWindow    time.Duration `name:"timestamp-window" env:"GATEWAY_TIMESTAMP_WINDOW" default:"10m" help:"Refuse pushes whose timestamp is farther off this host's clock, as recordings of old ones."`
@@ -67,7 +72,7 @@ func (c *Config) Check() error {
 	_, proxiesErr := c.trustedProxies()
 	_, keyErr := c.tokenCenterKey()
 	_, proxyKeyErr := c.apiProxyKey()
-	return errors.Join(err, c.checkLimits(), proxiesErr, keyErr, proxyKeyErr, c.Redis.Check(), c.TLS.Check())
+	return errors.Join(err, CheckRoutes(c.RoutesFile), c.checkLimits(), proxiesErr, keyErr, proxyKeyErr, c.Redis.Check(), c.TLS.Check())
 }
 
 // tokenCenterKey makes the connection to token-center carry the caller key, if there is one.
@@ -86,6 +91,15 @@ func (c *Config) trustedProxies() ([]netip.Prefix, error) {
 		return nil, fmt.Errorf("GATEWAY_TRUSTED_PROXIES: %w", err)
 	}
 	return ranges, nil
+}
+
+// CheckRoutes reads a routes file, if there is one, and returns everything that is wrong with it.
+func CheckRoutes(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := routing.Load(path)
+	return err
 }
 
 func (c *Config) checkLimits() error {
@@ -111,6 +125,10 @@ type Service struct {
 	// center is nil without TOKEN_CENTER_ADDR.
 	center   *grpc.ClientConn
 	accounts *accounts.Live
+	// The three are nil without a routes file.
+	routes   *dispatch.Router
+	shadows  *shadow.Copier
+	recorder *recording.Recorder
 	// callers is nil unless only WeChat may call.
 	callers *allowlist.Keeper
 }
@@ -150,11 +168,15 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 		return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN_ADDR: %w", err), s.close())
 	}
 	s.window = dedupe.NewWindow(dedupe.NewRedis(s.redis), redisconn.Ping(s.redis), tel.Health.Component("redis").Report)
-	asked, err := s.routeNotices(cfg, tel)
+	logic, observers, err := s.routeMessages(cfg, tel)
 	if err != nil {
 		return nil, errors.Join(err, s.listener.Close(), s.close())
 	}
-	owner, asker := rand.Text(), late.NewAsker(asked, tel.Log)
+	asked, err := s.routeNotices(cfg, logic, tel)
+	if err != nil {
+		return nil, errors.Join(err, s.listener.Close(), s.close())
+	}
+	owner, asker := rand.Text(), late.NewAsker(asked, tel.Log, observers...)
 	s.courier = late.New(late.Options{
 		Store: late.NewRedis(s.redis), Asker: asker, Proxy: apiProxy, Owner: owner,
 		Accounts: s.appIDs, ReportProxy: tel.Health.Component("api-proxy").Report, Log: tel.Log, Metrics: tel.Metrics,
@@ -176,11 +198,27 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	return s, nil
 }
 
+// routeMessages returns logic, as the routes file divides it, and who watches the questions to it.
+func (s *Service) routeMessages(cfg Config, tel *telemetry.Telemetry) (late.Replier, []late.Observer, error) {
+	if cfg.RoutesFile == "" {
+		return s.replier, nil, nil
+	}
+	var err error
+	if s.routes, err = dispatch.Open(cfg.RoutesFile, s.replier, func(addr string, repeat rpc.Repeat) (*grpc.ClientConn, error) {
+		return rpc.Dial(addr, tel, cfg.TLS, repeat)
+	}, tel); err != nil {
+		return nil, nil, err
+	}
+	s.shadows = shadow.New(s.routes.Shadows, tel)
+	s.recorder = recording.New(func() *routing.Record { return s.routes.Table().Record }, tel)
+	return s.routes, []late.Observer{{Asked: s.recorder.Asked}, {Answered: s.shadows.Answered}}, nil
+}
+
 // routeNotices returns who is asked about a push: logic, and about notices of third-party platforms
 // token-center first, where the settings name it.
-func (s *Service) routeNotices(cfg Config, tel *telemetry.Telemetry) (late.Replier, error) {
+func (s *Service) routeNotices(cfg Config, logic late.Replier, tel *telemetry.Telemetry) (late.Replier, error) {
 	if cfg.TokenCenterAddr == "" {
-		return s.replier, nil
+		return logic, nil
 	}
 	key, err := cfg.tokenCenterKey()
 	if err != nil {
@@ -189,7 +227,7 @@ func (s *Service) routeNotices(cfg Config, tel *telemetry.Telemetry) (late.Repli
 	if s.center, err = rpc.Dial(cfg.TokenCenterAddr, tel, cfg.TLS, rpc.Never, key...); err != nil {
 		return nil, fmt.Errorf("TOKEN_CENTER_ADDR: %w", err)
 	}
-	return notice.NewRouter(tokenv1.NewPlatformServiceClient(s.center), s.replier), nil
+	return notice.NewRouter(tokenv1.NewPlatformServiceClient(s.center), logic), nil
 }
 
 // allowOnlyWeChat returns the check of where requests come from, nil if the settings ask for none.
@@ -230,6 +268,11 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Add("logic", lifecycle.Func(func(ctx context.Context) error {
 		return s.replier.Watch(ctx, s.health.Component("logic").Report)
 	}))
+	if s.routes != nil {
+		group.Add("routes", s.routes)
+		group.Add("shadows", s.shadows)
+		group.Add("recording", s.recorder)
+	}
 	group.Add("late answers", s.courier)
 	group.Add("allowances", s.book)
 	group.Add("http", lifecycle.Func(s.serve))
@@ -239,6 +282,9 @@ func (s *Service) Run(ctx context.Context) error {
 
 // close closes what Run doesn't.
 func (s *Service) close() error {
+	if s.routes != nil {
+		s.routes.Discard()
+	}
 	if s.replier != nil {
 		s.replier.Close()
 	}
