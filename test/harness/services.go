@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,8 +38,9 @@ func StartServices(t testing.TB, settings ...string) *Services {
 	if err := s.Platform.SetCallback("", s.GatewayURL+"/wx/"+account.DevelopmentAppID, ""); err != nil {
 		t.Fatal(err)
 	}
-	common := []string{"WX_ACCOUNTS_FILE=" + WriteAccounts(t), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL}
-	common = append(common, settings...)
+	common := slices.Concat([]string{
+		"WX_ACCOUNTS_FILE=" + WriteAccounts(t), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL,
+	}, settings)
 	s.start(t, "token-center", common, "TOKEN_CENTER_LISTEN_ADDR="+center)
 	s.start(t, "api-proxy", common, "API_PROXY_LISTEN_ADDR="+proxyHTTP, "API_PROXY_GRPC_LISTEN_ADDR="+proxyGRPC, "TOKEN_CENTER_ADDR="+center)
 	s.start(t, "logic", common, "LOGIC_LISTEN_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
