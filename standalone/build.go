@@ -161,7 +161,7 @@ func (h *house) buildLogic(ctx context.Context, cfg settings, redis redisconn.Co
 		return nil
 	}
 	service, err := logic.New(ctx, logic.Config{
-		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis,
+		ListenAddr: cfg.LogicAddr, RulesFile: cfg.Rules, APIProxyAddr: h.proxy.GRPCAddr(), APIProxyKeyFile: cfg.ProxyKey, Redis: redis, Egress: cfg.Egress,
 	}, tel.For("logic"))
 	if err != nil {
 		return fmt.Errorf("logic (--logic-addr): %w", err)

@@ -50,7 +50,7 @@ type settings struct {
 	AllowOnlyWeChat bool     `name:"allow-only-wechat" env:"GATEWAY_ALLOW_ONLY_WECHAT" help:"Let the gateway refuse callers whose address is not on WeChat's list; that of the simulator has this machine's addresses."`
 	TrustedProxies  []string `name:"trusted-proxies" env:"GATEWAY_TRUSTED_PROXIES" help:"Addresses and CIDR ranges of the proxies in front of the gateway, whose X-Forwarded-For is believed."`
 
-	// Egress is the way to the real WeChat; the simulator is in this process.
+	// Egress is the way to the real WeChat, and to what rules ask; the simulator is in this process.
 	Egress egress.Config `embed:""`
 }
 

@@ -22,6 +22,7 @@ import (
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 	"github.com/wxstack/wxstack/responder"
 
+	"github.com/wxstack/wxstack/services/logic/internal/assistant"
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/decide"
 	"github.com/wxstack/wxstack/services/logic/internal/dialogue"
@@ -67,23 +68,6 @@ func (c *Config) redis() redisconn.Config {
 	return settings
 }
 
-// transport is the way to the services that rules ask. A handler's bulkhead bounds how long and how many at once.
-func (c *Config) transport() (*http.Transport, error) {
-	way, err := c.Egress.Way()
-	if err != nil {
-		return nil, err
-	}
-	transport, _ := http.DefaultTransport.(*http.Transport) // as net/http documents.
-	transport = transport.Clone()
-	transport.MaxIdleConnsPerHost = idleConnections
-	way.Set(transport)
-
-	return transport, nil
-}
-
-// idleConnections to one service stay open for the next message.
-const idleConnections = 64
-
 func (c *Config) source(runtime rule.Runtime) live.Source {
 	return live.Source{Path: c.RulesFile, BuiltIn: defaultRules, Runtime: runtime}
 }
@@ -93,11 +77,11 @@ type Service struct {
 	tel   *telemetry.Telemetry
 	conn  *grpc.ClientConn
 	redis redis.UniversalClient
-	// transport is the way to services that rules ask.
-	transport *http.Transport
-	rules     *live.Rules
-	sender    *followup.Sender
-	replies   *responder.Service
+	// outside is the way to the services that rules ask.
+	outside *http.Transport
+	rules   *live.Rules
+	sender  *followup.Sender
+	replies *responder.Service
 }
 
 // New loads the rules and binds the listener; it connects to nobody. An address with port 0 gets a
@@ -116,11 +100,14 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	if s.redis, err = redisconn.Open(cfg.redis()); err != nil {
 		return err
 	}
-	if s.transport, err = cfg.transport(); err != nil {
+	if s.outside, err = outside(cfg.Egress); err != nil {
 		return err
 	}
-	runtime := rule.Runtime{Redis: s.redis, Transport: s.transport, Handlers: bulkhead.NewMetrics(s.tel.Metrics)}
-	if s.rules, err = live.Open(cfg.source(runtime), s.tel); err != nil {
+	s.rules, err = live.Open(cfg.source(rule.Runtime{
+		Redis: s.redis, Transport: s.outside, Log: s.tel.Log,
+		Handlers: bulkhead.NewMetrics(s.tel.Metrics), Assistants: assistant.NewMetrics(s.tel.Metrics),
+	}), s.tel)
+	if err != nil {
 		return err
 	}
 	key, err := cfg.apiProxyKey()
@@ -145,8 +132,8 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 // close closes what Run doesn't.
 func (s *Service) close() error {
 	var errs []error
-	if s.transport != nil {
-		s.transport.CloseIdleConnections()
+	if s.outside != nil {
+		s.outside.CloseIdleConnections()
 	}
 	if s.redis != nil {
 		errs = append(errs, s.redis.Close())

@@ -34,11 +34,11 @@ func (*Question) Prompt() {}
 
 // Answer asks the question.
 func (q *Question) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.Answer, error) {
-	head, err := q.Head.Fill(req)
+	head, err := q.Head.Fill(req, reply.MaxTextBytes)
 	if err != nil {
 		return route.Answer{}, err
 	}
-	tail, err := q.Tail.Fill(req)
+	tail, err := q.Tail.Fill(req, reply.MaxTextBytes)
 	if err != nil {
 		return route.Answer{}, err
 	}

@@ -94,11 +94,11 @@ func sample(answers []string) data {
 // Static returns the text when it has no placeholder.
 func (t *Template) Static() (string, bool) { return t.source, t.parsed == nil }
 
-// Fill fills in the placeholders for a message. A nil Template is an empty text; a text that is longer than
-// WeChat shows is cut.
-func (t *Template) Fill(req *logicv1.ReplyRequest) (string, error) {
+// Fill fills in the placeholders for a message. A nil Template is an empty text; one that becomes longer than
+// limit bytes is cut.
+func (t *Template) Fill(req *logicv1.ReplyRequest, limit int) (string, error) {
 	view := viewOf(req, nil)
-	text, _, err := t.execute(&view, MaxTextBytes)
+	text, _, err := t.execute(&view, limit)
 
 	return text, err
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/config"
 
+	"github.com/wxstack/wxstack/services/logic/internal/assistant"
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/echo"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
@@ -19,21 +21,25 @@ type Runtime struct {
 	ReadSecret func(what, path string) (config.Secret, error)
 	// Redis keeps what handlers have to remember.
 	Redis redis.UniversalClient
-	// Transport is the way to services that are not WeChat's.
+	// Transport is the way to the services that handlers ask.
 	Transport http.RoundTripper
-	// Handlers are the metrics of handlers that wait for something.
-	Handlers *bulkhead.Metrics
+	// Log is told what handlers get over by themselves.
+	Log *slog.Logger
+	// Handlers are the metrics of handlers that wait for something, Assistants those of assistants.
+	Handlers   *bulkhead.Metrics
+	Assistants *assistant.Metrics
 }
 
 // handlers are the keys of a rule that name who answers instead of a reply. Each function returns nil after
 // a fault; without a Runtime what it makes is never asked.
 func (r *reader) handlers() map[string]func(entry) route.Handler {
 	return map[string]func(entry) route.Handler{
-		"dialogue": r.dialogue,
-		"echo":     r.echo,
-		"forward":  r.forward,
-		"menu":     r.question,
-		"teach":    r.teach,
+		"assistant": r.assistant,
+		"dialogue":  r.dialogue,
+		"echo":      r.echo,
+		"forward":   r.forward,
+		"menu":      r.question,
+		"teach":     r.teach,
 	}
 }
 
