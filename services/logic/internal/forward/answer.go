@@ -37,6 +37,9 @@ func decode(body []byte, toEvent bool) (route.Answer, error) {
 		return route.Answer{}, errors.New("something follows the JSON object")
 	}
 	if got.Pass {
+		if len(got.Reply) > 0 || len(got.Send) > 0 {
+			return route.Answer{}, errors.New("pass leaves the message to the next rule, so nothing can go with it")
+		}
 		return route.Answer{}, route.ErrPass
 	}
 	var answer route.Answer

@@ -90,10 +90,7 @@ func (h *Handler) AnswerWith(ctx context.Context, req *logicv1.ReplyRequest, ans
 		return route.Answer{}, err
 	}
 	id := requestID(req)
-	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval, pauses.MaxInterval = firstPause, maxPause
-	answer, err := backoff.Retry(ctx, func() ([]byte, error) { return h.ask(ctx, id, body) },
-		backoff.WithBackOff(pauses), backoff.WithMaxTries(uint(h.cfg.Retries)+1)) //nolint:gosec // read as 0 to 10.
+	answer, err := backoff.Retry(ctx, func() ([]byte, error) { return h.ask(ctx, id, body) }, h.retrying(ctx)...)
 	if err != nil {
 		return route.Answer{}, route.Fail(route.ReasonBackend, unwrapped(err))
 	}
@@ -105,13 +102,24 @@ func (h *Handler) AnswerWith(ctx context.Context, req *logicv1.ReplyRequest, ans
 	return decided, err
 }
 
+// retrying says how often to try, and not to wait for a time at which nobody waits any more.
+func (h *Handler) retrying(ctx context.Context) []backoff.RetryOption {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = firstPause, maxPause
+	options := []backoff.RetryOption{
+		backoff.WithBackOff(pauses), backoff.WithMaxTries(uint(h.cfg.Retries) + 1),
+	}
+	if deadline, has := ctx.Deadline(); has {
+		options = append(options, backoff.WithMaxElapsedTime(time.Until(deadline)))
+	}
+
+	return options
+}
+
 // unwrapped takes off what the retrying adds.
 func unwrapped(err error) error {
 	if permanent, ok := errors.AsType[*backoff.PermanentError](err); ok {
 		return permanent.Err
-	}
-	if after, ok := errors.AsType[*backoff.RetryAfterError](err); ok {
-		return fmt.Errorf("the backend is busy (HTTP status 429), and asks for a pause of %v", after.Duration)
 	}
 
 	return err
@@ -125,32 +133,32 @@ func requestID(req *logicv1.ReplyRequest) string {
 	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
-// question is what a backend is asked.
-type question struct {
-	Rule             string          `json:"rule"`
-	MessageKey       string          `json:"message_key"`
-	DeliveryTimeLeft string          `json:"delivery_time_left"`
-	BudgetTimeLeft   string          `json:"budget_time_left"`
-	Message          json.RawMessage `json:"message"`
-	// Answers are those of a dialogue that has come to its end.
-	Answers map[string]string `json:"answers,omitempty"`
-}
-
-// encode leaves out the raw push: what is in it is in the message's fields too.
+// encode writes the request as the proto has it, the rule, and the answers of a dialogue that has come to its end.
+// It leaves out the raw push: what is in it is in the message's fields too.
 func encode(rule string, req *logicv1.ReplyRequest, answers map[string]string) ([]byte, error) {
-	msg := proto.CloneOf(req.GetMessage())
-	msg.Raw = nil
-	message, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(msg)
+	asked := proto.CloneOf(req)
+	if msg := asked.GetMessage(); msg != nil {
+		msg.Raw = nil
+	}
+	data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(asked)
 	if err != nil {
 		return nil, fmt.Errorf("encode the message: %w", err)
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("encode the message: %w", err)
+	}
+	asking := map[string]any{"rule": rule}
+	if len(answers) > 0 {
+		asking["answers"] = answers
+	}
+	for name, field := range fields {
+		asking[name] = field
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	err = encoder.Encode(question{
-		Rule: rule, MessageKey: req.GetMessageKey(), Message: message, Answers: answers,
-		DeliveryTimeLeft: req.GetDeliveryTimeLeft().AsDuration().String(), BudgetTimeLeft: req.GetBudgetTimeLeft().AsDuration().String(),
-	})
+	err = encoder.Encode(asking)
 
 	return bytes.TrimSpace(out.Bytes()), err
 }
@@ -171,15 +179,15 @@ func (h *Handler) ask(ctx context.Context, id string, body []byte) ([]byte, erro
 	}
 	response, err := h.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", h.host, withoutURL(err))
+		return nil, h.unanswered(ctx, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read as far as it matters.
+	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", h.host, withoutURL(err))
+		return nil, h.unanswered(ctx, err)
 	}
 
-	return answer, h.judge(response, len(answer))
+	return answer, h.judge(response, len(answer), time.Now())
 }
 
 func (h *Handler) sign(request *http.Request, id string, body []byte) error {
@@ -199,22 +207,21 @@ func (h *Handler) sign(request *http.Request, id string, body []byte) error {
 }
 
 // judge tells what an HTTP status says: an answer, a failure that may pass, or one that will not.
-func (h *Handler) judge(response *http.Response, length int) error {
+func (h *Handler) judge(response *http.Response, length int, now time.Time) error {
 	switch status := response.StatusCode; {
 	case length > maxAnswerBytes:
 		return backoff.Permanent(fmt.Errorf("answer of %s: longer than %d KiB", h.host, maxAnswerBytes>>10))
 	case status == http.StatusOK, status == http.StatusNoContent:
 		return nil
 	case status == http.StatusTooManyRequests:
-		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 {
-			return backoff.RetryAfter(seconds)
-		}
-		return statusError(h.host, status, "it is busy")
+		return askedToWait(statusError(h.host, status, "it is busy, or limits us"), response.Header, now)
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
-		return statusError(h.host, status, "see whether the backend runs")
+		return askedToWait(statusError(h.host, status, "see whether the backend runs"), response.Header, now)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return backoff.Permanent(statusError(h.host, status, "check that both sides have the same secret, and clocks that agree"))
-	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+	case status < http.StatusMultipleChoices:
+		return backoff.Permanent(statusError(h.host, status, "an answer has status 200, silence may have 204"))
+	case status < http.StatusBadRequest:
 		return backoff.Permanent(statusError(h.host, status, "redirects are not followed; write the last address into url"))
 	default:
 		return backoff.Permanent(statusError(h.host, status, "see the log of the backend"))
@@ -225,11 +232,31 @@ func statusError(host string, status int, remedy string) error {
 	return fmt.Errorf("%s answers with HTTP status %d; %s", host, status, remedy)
 }
 
-// withoutURL takes the address off an error of net/http: its path and query may hold what no log should.
-func withoutURL(err error) error {
-	if with, ok := errors.AsType[*url.Error](err); ok {
-		return with.Err
+// askedToWait adds to err the pause that a backend asks for, in seconds or until a date: RFC 9110, section 10.2.3.
+func askedToWait(err error, header http.Header, now time.Time) error {
+	value := header.Get("Retry-After")
+	pause := time.Duration(0)
+	if seconds, failed := strconv.ParseUint(value, 10, 31); failed == nil {
+		pause = time.Duration(seconds) * time.Second
+	} else if date, failed := http.ParseTime(value); failed == nil {
+		pause = date.Sub(now)
+	}
+	if pause <= 0 {
+		return err
 	}
 
-	return err
+	return fmt.Errorf("%w; %w", err, &backoff.RetryAfterError{Duration: pause})
+}
+
+// unanswered is the error of a request that went wrong on the way. It does not have the address: path and query
+// may hold what no log should.
+func (h *Handler) unanswered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return backoff.Permanent(fmt.Errorf("%s has not answered yet: %w", h.host, ctx.Err()))
+	}
+	if with, ok := errors.AsType[*url.Error](err); ok {
+		err = with.Err
+	}
+
+	return fmt.Errorf("ask %s: %w", h.host, err)
 }

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -22,6 +24,7 @@ import (
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
+	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/forward"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
@@ -36,7 +39,7 @@ func request() *logicv1.ReplyRequest {
 			AppId: "wx1", FromUserName: "oFOLLOWER", MsgId: 6272960105994287618, MsgType: "text", Raw: []byte("<xml>"),
 			Content: &messagev1.Message_Text{Text: &messagev1.Text{Content: "秘密 <&>"}},
 		},
-		MessageKey: "6272960105994287618", DeliveryTimeLeft: durationpb.New(4900 * time.Millisecond), BudgetTimeLeft: durationpb.New(14 * time.Second),
+		MessageKey: "6272960105994287618", DeliveryTimeLeft: durationpb.New(850 * time.Millisecond), BudgetTimeLeft: durationpb.New(14 * time.Second),
 	}
 }
 
@@ -77,7 +80,7 @@ func TestRequest(t *testing.T) {
 		if strings.Contains(string(body), `\u003c`) {
 			t.Errorf("escaped for HTML: %s", body)
 		}
-		ids = append(ids, r.Header.Get("webhook-id"))
+		ids = append(ids, r.Header.Get("Webhook-Id"))
 		if err := json.Unmarshal(body, &got); err != nil {
 			t.Error(err)
 		}
@@ -88,7 +91,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	want := map[string]any{
-		"rule": "shop", "message_key": "6272960105994287618", "delivery_time_left": "4.9s", "budget_time_left": "14s",
+		"rule": "shop", "message_key": "6272960105994287618", "delivery_time_left": "0.850s", "budget_time_left": "14s",
 		"message": map[string]any{
 			"app_id": "wx1", "from_user_name": "oFOLLOWER", "msg_id": "6272960105994287618", "msg_type": "text",
 			"text": map[string]any{"content": "秘密 <&>"},
@@ -135,6 +138,7 @@ func TestAnswers(t *testing.T) {
 		"transfer":       {request(), `{"reply": {"transfer_customer_service": {}}}`, `{"transfer_customer_service":{}}`, ""},
 		"articles":       {event, articles, `{"news":{"articles":[{"title":"a"},{"title":"b"}]}}`, ""},
 		"pass":           {request(), `{"pass": true}`, "", route.ErrPass.Error()},
+		"pass and more":  {request(), `{"pass": true, "reply": {"text": {"content": "秘密"}}}`, "", "nothing can go with it"},
 		"too many":       {request(), articles, "", "reply: news has 2 articles; it needs one at least, and WeChat shows 1 here"},
 		"transfer event": {event, `{"reply": {"transfer_customer_service": {}}}`, "", "messages can be handed over, not events"},
 		"send transfer":  {request(), `{"send": [{"transfer_customer_service": {}}]}`, "", "send[0]: a transfer is a reply, it cannot be sent"},
@@ -215,6 +219,7 @@ func TestFailures(t *testing.T) {
 		"redirect":        {[]int{302}, 2, 1, "redirects are not followed; write the last address into url"},
 		"its own error":   {[]int{500}, 2, 1, "HTTP status 500; see the log of the backend"},
 		"its own refusal": {[]int{422}, 2, 1, "HTTP status 422"},
+		"taken for later": {[]int{202}, 2, 1, "HTTP status 202; an answer has status 200, silence may have 204"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -222,7 +227,7 @@ func TestFailures(t *testing.T) {
 			var attempts atomic.Int32
 			ids := make(chan string, 10)
 			handler := serve(t, forward.Config{Retries: test.retries}, func(w http.ResponseWriter, r *http.Request) {
-				ids <- r.Header.Get("webhook-id")
+				ids <- r.Header.Get("Webhook-Id")
 				n := int(attempts.Add(1))
 				w.Header().Set("Location", "/elsewhere")
 				w.WriteHeader(test.statuses[min(n, len(test.statuses))-1])
@@ -246,6 +251,86 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRetryAfter: a pause that a backend asks for is kept, unless nobody waits for so long.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	inADay := func(now time.Time) string { return now.Add(24 * time.Hour).UTC().Format(http.TimeFormat) }
+	tests := map[string]struct {
+		status int
+		after  func(now time.Time) string
+		took   time.Duration
+		err    string
+	}{
+		"seconds":         {429, func(time.Time) string { return "2" }, 2 * time.Second, ""},
+		"date":            {503, func(now time.Time) string { return now.Add(3 * time.Second).UTC().Format(http.TimeFormat) }, 3 * time.Second, ""},
+		"too long":        {429, func(time.Time) string { return "60" }, 0, "shop.example.com answers with HTTP status 429; it is busy, or limits us; retry after 1m0s"},
+		"too long a date": {503, inADay, 0, "shop.example.com answers with HTTP status 503; see whether the backend runs; retry after 24h0m0s"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				handler, err := forward.New(forward.Config{URL: "https://shop.example.com/", Retries: 1}, answers(func(*http.Request) *http.Response {
+					if time.Since(start) > 0 {
+						return response(http.StatusOK, "")
+					}
+					busy := response(test.status, "")
+					busy.Header.Set("Retry-After", test.after(start))
+					return busy
+				}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+				defer cancel()
+				_, err = handler.Answer(ctx, request())
+				if took := time.Since(start); took != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+				if (err == nil) != (test.err == "") || (err != nil && err.Error() != test.err) {
+					t.Errorf("want %q, got %v", test.err, err)
+				}
+			})
+		})
+	}
+}
+
+// answers is a way to a backend that needs no network.
+type answers func(*http.Request) *http.Response
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r), nil }
+
+func response(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// TestTheTimeoutNamesTheBackend: whoever reads that a rule took too long learns whom it waited for.
+func TestTheTimeoutNamesTheBackend(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		handler, err := forward.New(forward.Config{URL: "https://shop.example.com/", Retries: 3}, stuck{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits := bulkhead.Limits{Concurrency: 1, Timeout: 4 * time.Second}
+		subject := bulkhead.New(handler, "shop", limits, bulkhead.NewMetrics(prometheus.NewRegistry()))
+		_, err = subject.Answer(t.Context(), request())
+		const want = "the rule took longer than its timeout of 4s: shop.example.com has not answered yet: context deadline exceeded"
+		if err == nil || err.Error() != want || route.ReasonOf(err) != route.ReasonTimeout {
+			t.Errorf("%s: %v", route.ReasonOf(err), err)
+		}
+	})
+}
+
+// stuck is a backend that never answers.
+type stuck struct{}
+
+func (stuck) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, context.Cause(r.Context())
 }
 
 func TestTheWayFails(t *testing.T) {
