@@ -4,6 +4,7 @@ package choices
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
@@ -43,9 +44,13 @@ func (q *Question) Answer(_ context.Context, req *logicv1.ReplyRequest) (route.A
 		return route.Answer{}, err
 	}
 	if q.AsLinks {
-		return route.Answer{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{
-			Content: q.links(head, tail),
-		}}}}, nil
+		text := q.links(head, tail)
+		if len(text) > reply.MaxTextBytes {
+			// Cutting it would leave half a link.
+			return route.Answer{}, fmt.Errorf("the question is %d bytes long for this message; WeChat shows %d: shorten head or tail", len(text), reply.MaxTextBytes)
+		}
+
+		return route.Answer{Reply: &messagev1.Reply{Content: &messagev1.Reply_Text{Text: &messagev1.TextReply{Content: text}}}}, nil
 	}
 	menu := &apiproxyv1.MsgMenu{HeadContent: head, TailContent: tail}
 	for _, choice := range q.Choices {
@@ -75,5 +80,18 @@ func (q *Question) links(head, tail string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Size is how many bytes the links take without head and tail.
-func (q *Question) Size() int { return len(q.links("", "")) }
+// Size is how many bytes the question takes as links, without what head and tail take from the message.
+func (q *Question) Size() int { return len(q.links(fixed(q.Head), fixed(q.Tail))) }
+
+// fixed is the text of a template that has no placeholder.
+func fixed(t *reply.Template) string {
+	if t == nil {
+		return ""
+	}
+	text, static := t.Static()
+	if !static {
+		return ""
+	}
+
+	return text
+}

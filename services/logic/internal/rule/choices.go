@@ -36,7 +36,7 @@ func (r *reader) question(e entry) route.Handler {
 		}
 	}
 	if size := q.Size(); q.AsLinks && size > reply.MaxTextBytes {
-		r.Faultf(e.Value, "the links of the choices are %d bytes long; WeChat shows %d: use fewer or shorter ones", size, reply.MaxTextBytes)
+		r.Faultf(e.Value, "asked by links, the question is %d bytes long; WeChat shows %d: use fewer or shorter choices, or as: message", size, reply.MaxTextBytes)
 	}
 
 	return q

@@ -5,7 +5,12 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/forward"
@@ -65,20 +70,29 @@ func (r *reader) backend(e entry) (*forward.Handler, bulkhead.Limits) {
 }
 
 func (r *reader) headers(e entry, headers map[string]string) {
+	if _, isMapping := r.Resolve(e.Value).(ast.MapNode); !isMapping {
+		r.Faultf(e.Value, "headers must be a mapping of names to texts, not %s", r.Describe(e.Value))
+	}
 	for name, value := range r.Pairs(e.Value) {
-		text, ok := r.Text(entry{Key: value, Value: value}, "a header")
+		text, ok := r.Text(entry{Key: value, Value: value}, "header "+name)
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
 		case !ok:
+		case !httpguts.ValidHeaderFieldName(name):
+			r.Faultf(value, "header %q: a name has letters, digits and hyphens only", name)
+		case !httpguts.ValidHeaderFieldValue(text):
+			r.Faultf(value, "header %s: the text has a line break or another control character", name)
 		case canonical == "Authorization" || canonical == "Cookie":
 			r.Faultf(value, "header %s would hold a secret, which a rule file must not; let the backend check the signature (secret_file)", name)
+		case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "Webhook-"):
+			r.Faultf(value, "header %s is set by the request itself; remove it", name)
 		default:
 			headers[name] = text
 		}
 	}
-	if len(headers) == 0 {
-		r.Faultf(e.Key, "headers must be a mapping of names to texts, not %s", r.Describe(e.Value))
-	}
 }
+
+// ownHeaders are those that say how the request itself is to be read.
+var ownHeaders = []string{"Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Host", "Transfer-Encoding"}
 
 // webAddress reads a fixed address of a service.
 func (r *reader) webAddress(e entry, what string) string {

@@ -52,6 +52,11 @@ func TestWrongForward(t *testing.T) {
 		"concurrency": {"forward: {url: http://x, concurrency: 0}", []string{`concurrency must be a number from 1 to 10000, not "0"`}},
 		"retries":     {"forward: {url: http://x, retries: many}", []string{`retries must be a number from 0 to 10, not "many"`}},
 		"headers":     {"forward: {url: http://x, headers: [a]}", []string{"headers must be a mapping of names to texts, not a list"}},
+		"header text": {"forward: {url: http://x, headers: {X-Team: [a]}}", []string{`rules.yaml:3:48: rule "a": header X-Team must be a text, not a list`}},
+		"header name": {"forward: {url: http://x, headers: {X Team: a}}", []string{`header "X Team": a name has letters, digits and hyphens only`}},
+		"line break":  {`forward: {url: http://x, headers: {X-Team: "a\nb"}}`, []string{"header X-Team: the text has a line break or another control character"}},
+		"own header":  {"forward: {url: http://x, headers: {webhook-id: a}}", []string{"header webhook-id is set by the request itself; remove it"}},
+		"host":        {"forward: {url: http://x, headers: {host: a}}", []string{"header host is set by the request itself; remove it"}},
 		"credentials": {"forward: {url: http://x, headers: {authorization: Bearer x}}", []string{"header authorization would hold a secret, which a rule file must not"}},
 	}.run(t)
 }
@@ -71,7 +76,8 @@ func TestWrongMenu(t *testing.T) {
 		"reply":       {"menu: {choices: [{id: a, text: b, reply: {txet: c}}]}", []string{`unknown key "txet" in reply; did you mean "text"?`}},
 		"id twice":    {"menu:\n  choices:\n    - {id: 1, text: a, reply: {text: b}}\n    - {id: 1, text: c, reply: {text: d}}", []string{`rules.yaml:6:16: rule "a": id "1" has a reply in line 5 already`}},
 		"link":        {"menu: {as: links, choices: [{id: 1, text: a&b}]}", []string{`choice "a&b": asked by links, a choice cannot have any of &#%+`}},
-		"too long":    {"menu: {as: links, choices: [{id: 1, text: " + long + "}, {id: 2, text: " + long + "}]}", []string{"the links of the choices are", "WeChat shows 2048"}},
+		"too long":    {"menu: {as: links, choices: [{id: 1, text: " + long + "}, {id: 2, text: " + long + "}]}", []string{"asked by links, the question is 2525 bytes long; WeChat shows 2048"}},
+		"with head":   {"menu: {as: links, head: " + long + long + long + ", choices: [{id: 1, text: " + long[:300] + "}]}", []string{"asked by links, the question is 2463 bytes long"}},
 	}.run(t)
 }
 
