@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,5 +100,20 @@ func TestWrongSecretOfForward(t *testing.T) {
 				t.Errorf("want %q, got %v", test.want, err)
 			}
 		})
+	}
+}
+
+// TestTheDocumentedForward reads the rules of docs/forward.md.
+func TestTheDocumentedForward(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../../docs/forward.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, _ := strings.Cut(string(page), "```yaml\n")
+	file, _, _ = strings.Cut(file, "```")
+	got, err := rule.Load("docs/forward.md", []byte(file), runtime("b3RoZXIgc2VjcmV0", nil))
+	if err != nil || len(got) != 2 || got[0].Kind != "forward" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
