@@ -25,27 +25,46 @@ type Services struct {
 	again map[string]func(t testing.TB)
 }
 
-// StartServices starts one replica of each service and waits until all are ready. Each of them gets the
-// settings too, and uses those that it knows.
+// StartServices starts one replica of each service for the development account and waits until all are ready.
+// Each of them gets the settings too, and uses those that it knows.
 func StartServices(t testing.TB, settings ...string) *Services {
+	t.Helper()
+	return StartServicesFor(t, []account.Account{account.Development()}, settings...)
+}
+
+// StartServicesFor does the same for other accounts, which have the secrets of the development account.
+func StartServicesFor(t testing.TB, accounts []account.Account, settings ...string) *Services {
 	t.Helper()
 	redisURL, _ := Redis(t)
 	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
 	s := &Services{
-		Platform: simulator.Start(t), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
+		Platform: simulator.Start(t, func(o *simulator.Options) { o.Accounts = simulated(accounts) }), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
 		again: map[string]func(testing.TB){},
 	}
-	if err := s.Platform.SetCallback("", s.GatewayURL+"/wx/"+account.DevelopmentAppID, ""); err != nil {
-		t.Fatal(err)
+	for _, a := range accounts {
+		if err := s.Platform.SetCallback(a.AppID, s.GatewayURL+"/wx/"+a.AppID, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
 	common := slices.Concat([]string{
-		"WX_ACCOUNTS_FILE=" + WriteAccounts(t), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL,
+		"WX_ACCOUNTS_FILE=" + WriteAccounts(t, accounts...), "WX_API_BASE_URL=" + s.Platform.URL(), "REDIS_URL=" + redisURL,
 	}, settings)
 	s.start(t, "token-center", common, "TOKEN_CENTER_LISTEN_ADDR="+center)
 	s.start(t, "api-proxy", common, "API_PROXY_LISTEN_ADDR="+proxyHTTP, "API_PROXY_GRPC_LISTEN_ADDR="+proxyGRPC, "TOKEN_CENTER_ADDR="+center)
 	s.start(t, "logic", common, "LOGIC_LISTEN_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
 	s.start(t, "gateway", common, "GATEWAY_LISTEN_ADDR="+gateway, "LOGIC_ADDR="+logic, "API_PROXY_ADDR="+proxyGRPC)
 	return s
+}
+
+// simulated are accounts as the simulator knows them.
+func simulated(accounts []account.Account) []simulator.Account {
+	known := make([]simulator.Account, 0, len(accounts))
+	for _, a := range accounts {
+		one := simulator.DefaultAccount()
+		one.AppID, one.OriginalID = a.AppID, a.OriginalID
+		known = append(known, one)
+	}
+	return known
 }
 
 func (s *Services) start(t testing.TB, name string, common []string, own ...string) {

@@ -11,14 +11,16 @@ import (
 func Sentences(text string, limit int) string {
 	text = text[:boundary(text, limit)]
 	sentence, word := 0, 0
-	for i, r := range text {
-		after := i + utf8.RuneLen(r)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		after := i + size
 		if endsSentence(r, text[after:]) {
 			sentence = after + closers(text[after:])
 		}
 		if unicode.IsSpace(r) {
 			word = i
 		}
+		i = after
 	}
 	switch third := len(text) / 3; { //nolint:mnd // so says the name.
 	case sentence > third:
