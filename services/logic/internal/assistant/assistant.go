@@ -5,6 +5,7 @@ package assistant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -185,7 +186,7 @@ func (h *Handler) ask(ctx context.Context, system string, turns []Turn, question
 	}
 	switch {
 	// Whoever left asks again, for all of it.
-	case err != nil && len(answer) >= worthShowing && ctx.Err() != context.Canceled: //nolint:errorlint // a context's own.
+	case err != nil && len(answer) >= worthShowing && !errors.Is(ctx.Err(), context.Canceled):
 		h.log.WarnContext(ctx, "the assistant's answer broke off, the follower gets what came", "rule", h.config.Rule, "error", err)
 
 		return Sentences(answer, h.config.MaxBytes-len(brokenNote)) + brokenNote, outcomeBroken, nil

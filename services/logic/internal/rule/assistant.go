@@ -2,7 +2,6 @@ package rule
 
 import (
 	"maps"
-	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/wxstack/wxstack/services/logic/internal/assistant"
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
+	"github.com/wxstack/wxstack/services/logic/internal/reply"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
 )
 
@@ -43,13 +43,13 @@ func (r *reader) assistant(e entry) route.Handler {
 		"base_url":     func(e entry) { c.BaseURL = r.endpoint(e) },
 		"model":        func(e entry) { c.Model, _ = r.Text(e, "model") },
 		"api_key_file": func(e entry) { c.Key = r.secret(e, "api_key_file") },
-		"system":       func(e entry) { c.System = r.template(e, "system") },
+		"system":       func(e entry) { c.System = r.system(e) },
 		"history":      func(e entry) { r.history(e, &c.History) },
 		"reset":        func(e entry) { c.Reset = plain(r.Texts(e, "reset")) },
 		"reset_reply":  func(e entry) { c.ResetReply, _ = r.Text(e, "reset_reply") },
-		"max_tokens":   func(e entry) { c.MaxTokens = new(int64(r.whole(e, "max_tokens", 1, maxTokens))) },
+		"max_tokens":   func(e entry) { c.MaxTokens = new(int64(r.Whole(e, "max_tokens", 1, maxTokens))) },
 		"temperature":  func(e entry) { c.Temperature = new(r.Number(e, "temperature", 0, maxTemperature)) },
-		"max_bytes":    func(e entry) { c.MaxBytes = r.whole(e, "max_bytes", minAnswerBytes, maxAnswerBytes) },
+		"max_bytes":    func(e entry) { c.MaxBytes = r.Whole(e, "max_bytes", minAnswerBytes, maxAnswerBytes) },
 		"markdown":     func(e entry) { c.KeepMarkdown = r.OneOf(e, "markdown", "keep", "strip") == "keep" },
 		"idle_timeout": func(e entry) { c.IdleTimeout = r.Duration(e, "idle_timeout", 100*time.Millisecond, maxTimeout) },
 	}
@@ -67,11 +67,6 @@ func (r *reader) assistant(e entry) route.Handler {
 	if r.Faults() > before {
 		return nil
 	}
-	if c.System != nil {
-		if text, static := c.System.Static(); static && len(text) > assistant.MaxSystemBytes {
-			r.Faultf(found["system"].Value, "system is %d bytes long; %d is the most", len(text), assistant.MaxSystemBytes)
-		}
-	}
 	if reset, has := found["reset_reply"]; has && len(c.Reset) == 0 {
 		r.Faultf(reset.Key, "reset_reply answers the texts of reset, of which there are none; add reset: or remove it")
 	}
@@ -87,22 +82,25 @@ func (r *reader) assistant(e entry) route.Handler {
 	}), limits)
 }
 
-func (r *reader) history(e entry, limits *assistant.Limits) {
-	r.Mapping(e.Value, "history", map[string]func(entry){
-		"turns":     func(e entry) { limits.Turns = r.whole(e, "turns", 0, maxTurns) },
-		"ttl":       func(e entry) { limits.TTL = r.Duration(e, "ttl", time.Second, maxHistoryTTL) },
-		"max_bytes": func(e entry) { limits.MaxBytes = r.whole(e, "max_bytes", 0, maxHistoryBytes) },
-	})
-}
-
-// whole reads a number without a fraction.
-func (r *reader) whole(e entry, what string, least, most float64) int {
-	number := r.Number(e, what, least, most)
-	if number != math.Trunc(number) {
-		r.Faultf(e.Value, "%s must be a whole number, not %v", what, number)
+// system is a template whose fixed text is not longer than what is sent of it.
+func (r *reader) system(e entry) *reply.Template {
+	parsed := r.template(e, "system")
+	if parsed == nil {
+		return nil
+	}
+	if text, static := parsed.Static(); static && len(text) > assistant.MaxSystemBytes {
+		r.Faultf(e.Value, "system is %d bytes long; %d is the most", len(text), assistant.MaxSystemBytes)
 	}
 
-	return int(number)
+	return parsed
+}
+
+func (r *reader) history(e entry, limits *assistant.Limits) {
+	r.Mapping(e.Value, "history", map[string]func(entry){
+		"turns":     func(e entry) { limits.Turns = r.Whole(e, "turns", 0, maxTurns) },
+		"ttl":       func(e entry) { limits.TTL = r.Duration(e, "ttl", time.Second, maxHistoryTTL) },
+		"max_bytes": func(e entry) { limits.MaxBytes = r.Whole(e, "max_bytes", 0, maxHistoryBytes) },
+	})
 }
 
 // endpoint reads the address of an API, to which paths are added.

@@ -130,7 +130,7 @@ func (r *reader) step(node ast.Node, exits []string) dialogue.Step {
 		"choices":  func(e entry) { step.Expect.Choices = r.acceptable(e, exits) },
 		"type":     func(e entry) { step.Expect.Type = r.OneOf(e, "type", dialogue.Types()...) },
 		"retry":    func(e entry) { step.Retry = r.says(e, "retry") },
-		"attempts": func(e entry) { step.Attempts = int(r.Number(e, "attempts", 1, maxAttempts)) },
+		"attempts": func(e entry) { step.Attempts = r.Whole(e, "attempts", 1, maxAttempts) },
 		"give_up":  func(e entry) { step.GiveUp = r.says(e, "give_up") },
 	})
 	if !ok {

@@ -49,7 +49,7 @@ func (r *reader) backend(e entry) (*forward.Handler, bulkhead.Limits) {
 			secretAt = e
 		},
 		"headers": func(e entry) { r.headers(e, cfg.Headers) },
-		"retries": func(e entry) { cfg.Retries = int(r.Number(e, "retries", 0, maxForwardRetries)) },
+		"retries": func(e entry) { cfg.Retries = r.Whole(e, "retries", 0, maxForwardRetries) },
 	}
 	maps.Copy(keys, r.limitKeys(&limits))
 	found, ok := r.Mapping(e.Value, "forward", keys)

@@ -68,7 +68,7 @@ var storeLimits = bulkhead.Limits{Concurrency: 256, Timeout: 2 * time.Second}
 // limitKeys are the keys concurrency and timeout, which every handler that waits for something has.
 func (r *reader) limitKeys(limits *bulkhead.Limits) map[string]func(entry) {
 	return map[string]func(entry){
-		"concurrency": func(e entry) { limits.Concurrency = int(r.Number(e, "concurrency", 1, maxConcurrency)) },
+		"concurrency": func(e entry) { limits.Concurrency = r.Whole(e, "concurrency", 1, maxConcurrency) },
 		"timeout":     func(e entry) { limits.Timeout = r.Duration(e, "timeout", 100*time.Millisecond, maxTimeout) },
 	}
 }

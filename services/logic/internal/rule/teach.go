@@ -26,7 +26,7 @@ func (r *reader) teach(e entry) route.Handler {
 	keys["moderation"] = func(e entry) { course.Moderated = r.Flag(e, "moderation") }
 	keys["moderators"] = func(e entry) { course.Moderators = trimmed(r.Texts(e, "moderators")) }
 	keys["teachers"] = func(e entry) { course.Teachers = trimmed(r.Texts(e, "teachers")) }
-	keys["limit"] = func(e entry) { course.Limit = int(r.Number(e, "limit", 1, maxTeachLimit)) }
+	keys["limit"] = func(e entry) { course.Limit = r.Whole(e, "limit", 1, maxTeachLimit) }
 	for key, text := range map[string]*string{
 		"learned_reply": &course.Replies.Learned,
 		"pending_reply": &course.Replies.Pending,

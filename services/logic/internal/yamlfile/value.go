@@ -1,6 +1,7 @@
 package yamlfile
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,16 @@ func (r *Reader) Number(e Entry, what string, least, most float64) float64 {
 	}
 
 	return number
+}
+
+// Whole reads a number without a fraction between two others.
+func (r *Reader) Whole(e Entry, what string, least, most int) int {
+	number := r.Number(e, what, float64(least), float64(most))
+	if number != math.Trunc(number) {
+		r.Faultf(e.Value, "%s must be a whole number, not %v", what, number)
+	}
+
+	return int(number)
 }
 
 // Duration reads a duration such as 30s between two others.
