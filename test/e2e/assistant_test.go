@@ -67,8 +67,7 @@ func (e *chatEndpoint) answer(w http.ResponseWriter, r *http.Request) {
 			e.note(func() { e.left[question] = true })
 			return
 		}
-		chunk, _ := json.Marshal(part.text)
-		fmt.Fprintf(w, "data: {\"choices\": [{\"delta\": {\"content\": %s}}]}\n\n", chunk)
+		fmt.Fprintf(w, "data: {\"choices\": [{\"delta\": {\"content\": %q}}]}\n\n", part.text)
 		_ = http.NewResponseController(w).Flush()
 	}
 	_, _ = io.WriteString(w, "data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n")
