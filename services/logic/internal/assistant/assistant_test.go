@@ -87,25 +87,49 @@ func (s *stream) refuse(status int, body string) {
 	_, _ = io.WriteString(s.w, body)
 }
 
+// chunk is a part of an answer.
+type chunk struct {
+	Choices []choice `json:"choices"`
+}
+
+type choice struct {
+	Delta struct {
+		Content string `json:"content,omitempty"`
+		Refusal string `json:"refusal,omitempty"`
+	} `json:"delta"`
+	FinishReason string `json:"finish_reason,omitempty"`
+}
+
 // say sends pieces of the answer.
 func (s *stream) say(pieces ...string) {
 	for _, piece := range pieces {
-		s.chunk(map[string]any{"delta": map[string]string{"content": piece}})
+		var c choice
+		c.Delta.Content = piece
+		s.send(c)
 	}
 }
 
-func (s *stream) chunk(choice map[string]any) {
-	s.w.Header().Set("Content-Type", "text/event-stream")
-	_, _ = io.WriteString(s.w, "data: ")
-	_ = json.NewEncoder(s.w).Encode(map[string]any{"id": "1", "object": "chat.completion.chunk", "choices": []any{choice}}) // with its line end
-	_, _ = io.WriteString(s.w, "\n")
-	_ = http.NewResponseController(s.w).Flush()
+// decline sends a piece of a refusal.
+func (s *stream) decline(piece string) {
+	var c choice
+	c.Delta.Refusal = piece
+	s.send(c)
 }
 
 // end ends the answer.
 func (s *stream) end(reason string) {
-	s.chunk(map[string]any{"delta": map[string]string{}, "finish_reason": reason})
+	s.send(choice{FinishReason: reason})
 	_, _ = io.WriteString(s.w, "data: [DONE]\n\n")
+}
+
+func (s *stream) send(c choice) {
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = io.WriteString(s.w, "data: ")
+	if err := json.NewEncoder(s.w).Encode(chunk{Choices: []choice{c}}); err != nil { // with its line end
+		return // the client has left.
+	}
+	_, _ = io.WriteString(s.w, "\n")
+	_ = http.NewResponseController(s.w).Flush()
 }
 
 // stall goes on without a word until the client has left.
@@ -303,7 +327,7 @@ func TestFailures(t *testing.T) {
 		}, "content filter", 1},
 		"filtered later": {func(w *stream, _ int) { w.say("秘密"); w.end("content_filter") }, "content filter stopped the answer", 1},
 		"refusal": {func(w *stream, _ int) {
-			w.chunk(map[string]any{"delta": map[string]string{"refusal": "秘密"}})
+			w.decline("秘密")
 			w.end("stop")
 		}, "the model refused to answer", 1},
 		"empty":         {says(""), "the assistant's answer is empty", 1},
