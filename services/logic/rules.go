@@ -144,7 +144,7 @@ func tryRules(ctx context.Context, file ruleFile, flags *tryFlags, out io.Writer
 	req := flags.request()
 	query := route.Query{Message: req.GetMessage(), Now: flags.at(), Tags: func() ([]string, error) { return flags.Tags, nil }}
 	var others []string
-	decided := false
+	decided, otherwise := false, "would match too, were it not for that one"
 	for one, err := range route.New(rules).Matching(query) {
 		switch {
 		case decided && err == nil:
@@ -154,13 +154,16 @@ func tryRules(ctx context.Context, file ruleFile, flags *tryFlags, out io.Writer
 			fmt.Fprintf(out, "rule %q in line %d cannot be judged, the next one is asked: %v\n", one.Name, one.Line, err)
 		default:
 			decided = answers(ctx, one, req, out)
+			if _, prompt := one.Handler.(route.PromptHandler); !prompt {
+				otherwise = "asked next, should that one have no answer"
+			}
 		}
 	}
 	if !decided {
 		fmt.Fprintln(out, "no rule answers: the follower is shown nothing")
 	}
 	if len(others) > 0 {
-		fmt.Fprintf(out, "would match too, were it not for that one: %s\n", strings.Join(others, ", "))
+		fmt.Fprintf(out, "%s: %s\n", otherwise, strings.Join(others, ", "))
 	}
 
 	return nil

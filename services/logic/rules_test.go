@@ -54,6 +54,9 @@ const tried = `rules:
   - name: short
     match: {if: 'split(Content, " ")[1] == "x"'}
     reply: {text: x}
+  - name: backend
+    match: {type: location}
+    forward: {url: http://localhost:1}
   - name: rest
     reply: {silence: true}
 `
@@ -70,11 +73,11 @@ func TestRulesTry(t *testing.T) {
 	}{
 		"at night": {
 			[]string{"--text=价格", "--at=2026-12-24 23:30", "--follower=oTEST"},
-			"rule \"night\" in line 2 answers:\n    现在是23:30，明天见\nwould match too, were it not for that one: \"trial\" (line 8), \"rest\" (line 23)\n",
+			"rule \"night\" in line 2 answers:\n    现在是23:30，明天见\nwould match too, were it not for that one: \"trial\" (line 8), \"rest\" (line 26)\n",
 		},
 		"by tag": {
 			[]string{"--text=价格", "--at=2026-12-24 12:00", "--tag=101", "--tag=VIP"},
-			"rule \"vip\" in line 5 answers:\n    您的专属价\nwould match too, were it not for that one: \"rest\" (line 23)\n",
+			"rule \"vip\" in line 5 answers:\n    您的专属价\nwould match too, were it not for that one: \"rest\" (line 26)\n",
 		},
 		"test user": {
 			[]string{"--text=价格", "--at=2026-12-24 12:00", "--follower=oTEST"},
@@ -84,7 +87,8 @@ func TestRulesTry(t *testing.T) {
 		"scan":         {[]string{"--event=SCAN", "--scene=shop-7"}, "    门店 shop-7\n"},
 		"follow":       {[]string{"--event=subscribe", "--scene=shop-7"}, "    门店 shop-7\n"},
 		"not to judge": {[]string{"--text=短", "--at=2026-12-24 12:00"}, "rule \"short\" in line 20 cannot be judged, the next one is asked: if: "},
-		"silence":      {[]string{"--event=unsubscribe", "--key=x"}, "rule \"rest\" in line 23 answers:\n    (nothing: success)\n"},
+		"handler":      {[]string{"--type=location"}, "rule \"backend\" in line 23 has it answered by forward\nasked next, should that one have no answer: \"rest\" (line 26)\n"},
+		"silence":      {[]string{"--event=unsubscribe", "--key=x"}, "rule \"rest\" in line 26 answers:\n    (nothing: success)\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -111,10 +115,10 @@ func TestRulesCheck(t *testing.T) {
 	check := func(cfg logic.Config, args ...string) (string, error) {
 		return runCommand(t, logic.RulesCommands(&cfg), append([]string{"rules", "check"}, args...)...)
 	}
-	if got, err := check(logic.Config{}, good); err != nil || got != good+": 7 rules, nothing wrong\n" {
+	if got, err := check(logic.Config{}, good); err != nil || got != good+": 8 rules, nothing wrong\n" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got, err := check(logic.Config{RulesFile: good}); err != nil || !strings.Contains(got, "7 rules") {
+	if got, err := check(logic.Config{RulesFile: good}); err != nil || !strings.Contains(got, "8 rules") {
 		t.Errorf("without a file that of the settings is checked: %q, %v", got, err)
 	}
 	if got, err := check(logic.Config{}); err != nil || !strings.Contains(got, "built-in rules: 6 rules") {
