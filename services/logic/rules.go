@@ -123,7 +123,7 @@ func checkRules(file ruleFile, out io.Writer) error {
 			fmt.Fprintln(out, fault.In(file.name))
 		}
 
-		return fmt.Errorf("%s: %d faults", file.name, len(invalid.Faults))
+		return fmt.Errorf("%s is wrong in %d place(s)", file.name, len(invalid.Faults))
 	}
 	if err != nil {
 		return err

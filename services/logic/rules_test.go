@@ -125,7 +125,7 @@ func TestRulesCheck(t *testing.T) {
 		t.Errorf("without any the built-in rules are: %q, %v", got, err)
 	}
 	got, err := check(logic.Config{}, bad)
-	if err == nil || !strings.Contains(err.Error(), "18 faults") || strings.Count(got, "\n") != 18 || !strings.HasPrefix(got, bad+":2:") {
+	if err == nil || !strings.Contains(err.Error(), "wrong in 18 place(s)") || strings.Count(got, "\n") != 18 || !strings.HasPrefix(got, bad+":2:") {
 		t.Errorf("all faults are shown, with their lines: %q, %v", got, err)
 	}
 	if _, err := check(logic.Config{}, filepath.Join(dir, "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
