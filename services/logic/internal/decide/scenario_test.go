@@ -2,9 +2,7 @@ package decide_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -16,23 +14,19 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/wxstack/wxstack/chassis/redisconn/redistest"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	logicv1 "github.com/wxstack/wxstack/proto/wxstack/logic/v1"
 	messagev1 "github.com/wxstack/wxstack/proto/wxstack/message/v1"
 
-	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/decide"
-	"github.com/wxstack/wxstack/services/logic/internal/dialogue"
 	"github.com/wxstack/wxstack/services/logic/internal/followup"
 	"github.com/wxstack/wxstack/services/logic/internal/live"
-	"github.com/wxstack/wxstack/services/logic/internal/rule"
 )
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata/scenarios from what the code does")
 
 // TestScenarios runs every file of testdata/scenarios: optional rules (the built-in ones without), tags of
-// followers and a Redis of the scenario's own, for rules that remember; then messages, each followed by the
+// followers, a Redis of the scenario's own for rules that remember, and a backend for rules that ask one; then messages, each followed by the
 // answer and what is sent after it. The section again asks for the message before once more, as a gateway does
 // whose replica died.
 func TestScenarios(t *testing.T) {
@@ -52,30 +46,14 @@ func TestScenarios(t *testing.T) {
 func runScenario(t *testing.T, file string) {
 	t.Helper()
 	sections := readSections(t, file)
-	source := live.Source{BuiltIn: builtIn(t)}
-	known := tags{}
 	tel := telemetry.Discard()
-	var sessions decide.Sessions
-	for _, section := range sections {
-		switch section.name {
-		case "rules":
-			source.BuiltIn = []byte(section.body)
-		case "tags":
-			if err := json.Unmarshal([]byte(section.body), &known); err != nil {
-				t.Fatal(err)
-			}
-		case "redis":
-			client := redistest.Start(t).Client(t)
-			source.Runtime = rule.Runtime{Redis: client, Handlers: bulkhead.NewMetrics(tel.Metrics)}
-			sessions = dialogue.NewStore(client)
-		}
-	}
-	rules, err := live.Open(source, telemetry.Discard())
+	w := newWorld(t, sections, tel)
+	rules, err := live.Open(w.source, telemetry.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	outbox := &recorder{}
-	subject := decide.New(decide.Options{Rules: rules, Outbox: outbox, Tags: known, Sessions: sessions, Log: tel.Log, Metrics: tel.Metrics})
+	subject := decide.New(decide.Options{Rules: rules, Outbox: outbox, Tags: w.tags, Sessions: w.sessions, Log: tel.Log, Metrics: tel.Metrics})
 	message, got, messages, answers := "", "", 0, 0
 	for i := range sections {
 		switch sections[i].name {
@@ -157,18 +135,6 @@ func builtIn(t *testing.T) []byte {
 	}
 
 	return data
-}
-
-// tags are those of followers, by OpenID. Of whom it has no entry nobody knows any.
-type tags map[string][]string
-
-func (t tags) Of(_ context.Context, _, openID string) ([]string, error) {
-	known, ok := t[openID]
-	if !ok {
-		return nil, errors.New("WeChat cannot be asked")
-	}
-
-	return known, nil
 }
 
 // recorder is an Outbox that keeps what it is given.
