@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,8 +38,14 @@ func startChatEndpoint(t *testing.T) *chatEndpoint {
 	return e
 }
 
-// answerOf is what the endpoint says to a question.
-func answerOf(question string) string { return "回答「" + question + "」。" }
+// answerOf is what the endpoint says to a question: to one for a long answer as much as three messages hold.
+func answerOf(question string) string {
+	answer := "回答「" + question + "」。"
+	if strings.Contains(question, "long") {
+		answer += strings.Repeat("这句话正好有二十个汉字那么长，算上句号。", 80)
+	}
+	return answer
+}
 
 func (e *chatEndpoint) answer(w http.ResponseWriter, r *http.Request) {
 	var request struct {
@@ -118,6 +125,14 @@ func TestTheAssistantSolvesTheFiveSeconds(t *testing.T) {
 				c.askedOnce()
 			})
 		}
+		c := &conversation{
+			t: t, platform: s.Platform, endpoint: endpoint, policy: a.LateAnswer.Policy,
+			push: simulator.Push{Account: a.AppID, From: fmt.Sprintf("o%slong", a.LateAnswer.Policy), Content: "1s long " + string(a.LateAnswer.Policy)},
+		}
+		conversations.Go(func() {
+			c.answeredAtLength()
+			c.askedOnce()
+		})
 	}
 	conversations.Wait()
 	secrets := []string{"回答「"}
@@ -186,6 +201,41 @@ func (c *conversation) answeredLate() {
 		return
 	}
 	c.answers(1)
+}
+
+// answeredAtLength expects an answer that no single message can carry.
+func (c *conversation) answeredAtLength() {
+	got := c.send()
+	want := answerOf(c.push.Content)
+	if len(got.Shown) != 1 || len(got.Deliveries) != 1 || !strings.HasPrefix(want, c.told()) && c.policy != account.LateAnswerDrop {
+		c.t.Errorf("%s: shown %+v after %d deliveries, want the beginning of the answer", c.push.Content, got.Shown, len(got.Deliveries))
+	}
+	switch c.policy {
+	case account.LateAnswerCustomerService:
+		c.eventually("comes in full", func() bool { return c.told() == want })
+	case account.LateAnswerPickup:
+		c.eventually("is picked up in full", func() bool {
+			again := *c
+			again.push.Content = "然后呢"
+			again.send()
+			return c.told() == want
+		})
+	case account.LateAnswerDrop:
+		if begun, cut := strings.CutSuffix(c.told(), "…"); !cut || !strings.HasPrefix(want, begun) || len(c.told()) > 2048 {
+			c.t.Errorf("%s: the follower has read %q", c.push.Content, c.told())
+		}
+	}
+}
+
+// told is all that the account has told the follower, without what the gateway writes below a part.
+func (c *conversation) told() string {
+	var text strings.Builder
+	for _, line := range c.platform.Chat(c.push.From) {
+		if line.Side == simulator.SideAccount && line.Text != account.DefaultPlaceholder {
+			text.WriteString(strings.TrimSuffix(line.Text, "\n（回复任意内容查看余下部分）"))
+		}
+	}
+	return text.String()
 }
 
 func (c *conversation) silent(got simulator.PushResult) {

@@ -253,6 +253,32 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
+// TestHistoryHasABudget: of what is remembered the newest turns are shown, as many as fit.
+func TestHistoryHasABudget(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, redistest.Start(t).Client(t), says("答"), func(c *assistant.Config) {
+		c.History = assistant.Limits{Turns: 10, TTL: time.Hour, MaxBytes: 20}
+	})
+	for i, question := range []string{"第一个问题", "二", "三", "四"} { // with its answer 18 bytes, then 6 each
+		b.tells(t, asking(strconv.Itoa(i), question))
+	}
+	var got []int
+	for _, request := range b.endpoint.heard() {
+		got = append(got, len(request.Messages))
+	}
+	if diff := cmp.Diff([]int{2, 4, 4, 6}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMarkdownCanBeKept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, says("**好**"), func(c *assistant.Config) { c.History.Turns, c.KeepMarkdown = 0, true })
+	if got := b.tells(t, asking("k", "问")); got != "**好**" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestVoiceAndOtherTypes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, says("好"), func(c *assistant.Config) { c.History.Turns = 0 })
@@ -282,9 +308,13 @@ func TestLongAndBroken(t *testing.T) {
 		want    string
 		outcome string
 	}{
-		"too long":     {says(strings.Repeat(sentence, 20)), strings.Repeat(sentence, 6) + "\n（内容较长，只显示前面部分）", "cut"},
-		"max_tokens":   {func(w *stream, _ int) { w.say(sentence, "还有"); w.end("length") }, sentence + "\n（内容较长，只显示前面部分）", "cut"},
-		"breaks off":   {func(w *stream, _ int) { w.say(sentence, sentence, sentence, "还") }, strings.Repeat(sentence, 3) + "\n（回答中断，只收到以上部分）", "broken"},
+		"too long":   {says(strings.Repeat(sentence, 20)), strings.Repeat(sentence, 6) + "\n（内容较长，只显示前面部分）", "cut"},
+		"max_tokens": {func(w *stream, _ int) { w.say(sentence, "还有"); w.end("length") }, sentence + "\n（内容较长，只显示前面部分）", "cut"},
+		"breaks off": {func(w *stream, _ int) { w.say(sentence, sentence, sentence, "还") }, strings.Repeat(sentence, 3) + "\n（回答中断，只收到以上部分）", "broken"},
+		"an error": {func(w *stream, _ int) {
+			w.say(sentence, sentence, sentence)
+			_, _ = io.WriteString(w.w, "data: {\"error\": {\"message\": \"overloaded\"}}\n\n")
+		}, strings.Repeat(sentence, 3) + "\n（回答中断，只收到以上部分）", "broken"},
 		"stands still": {func(w *stream, _ int) { w.say(sentence, sentence, sentence); w.stall() }, strings.Repeat(sentence, 3) + "\n（回答中断，只收到以上部分）", "broken"},
 	}
 	for name, test := range tests {
