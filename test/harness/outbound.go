@@ -8,9 +8,8 @@ import (
 // StartTokenCenter starts one token-center and returns its address.
 func StartTokenCenter(t testing.TB, env ...string) (addr string) {
 	t.Helper()
-	out := Services{Processes: map[string]*Process{}}
-	addr = FreeAddr(t)
-	out.start(t, "token-center", slices.Clip(env), "TOKEN_CENTER_LISTEN_ADDR="+addr)
+	addr, debug := FreeAddr(t), FreeAddr(t)
+	startService(t, "token-center", slices.Concat([]string{"DEBUG_LISTEN_ADDR=" + debug}, env, []string{"TOKEN_CENTER_LISTEN_ADDR=" + addr}), debug)
 	return addr
 }
 

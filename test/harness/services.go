@@ -22,7 +22,7 @@ type Services struct {
 	// Processes by name of the service.
 	Processes map[string]*Process
 	// again starts a service as it was started first, by its name.
-	again map[string]func(t testing.TB)
+	again map[string]func(t testing.TB) *Process
 }
 
 // StartServices starts one replica of each service for the development account and waits until all are ready.
@@ -39,7 +39,7 @@ func StartServicesFor(t testing.TB, accounts []account.Account, settings ...stri
 	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
 	s := &Services{
 		Platform: simulator.Start(t, func(o *simulator.Options) { o.Accounts = simulated(accounts) }), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
-		again: map[string]func(testing.TB){},
+		again: map[string]func(testing.TB) *Process{},
 	}
 	for _, a := range accounts {
 		if err := s.Platform.SetCallback(a.AppID, s.GatewayURL+"/wx/"+a.AppID, ""); err != nil {
@@ -70,22 +70,27 @@ func simulated(accounts []account.Account) []simulator.Account {
 func (s *Services) start(t testing.TB, name string, common []string, own ...string) {
 	t.Helper()
 	debug := FreeAddr(t)
-	env := append(append([]string{"DEBUG_LISTEN_ADDR=" + debug}, common...), own...)
-	bin := Build(t, "./services/"+name+"/cmd/"+name)
-	s.again[name] = func(t testing.TB) {
+	env := slices.Concat([]string{"DEBUG_LISTEN_ADDR=" + debug}, common, own)
+	s.again[name] = func(t testing.TB) *Process {
 		t.Helper()
-		process := Start(t, bin, env)
-		process.WaitHTTP(t, "http://"+debug+"/readyz")
-		s.Processes[name] = process
+		return startService(t, name, env, debug)
 	}
-	s.again[name](t)
+	s.Processes[name] = s.again[name](t)
+}
+
+// startService starts a service and waits until its debug listener says that it is ready.
+func startService(t testing.TB, name string, env []string, debug string) *Process {
+	t.Helper()
+	process := Start(t, Build(t, "./services/"+name+"/cmd/"+name), env)
+	process.WaitHTTP(t, "http://"+debug+"/readyz")
+	return process
 }
 
 // Restart kills a service and starts it again at the same addresses.
 func (s *Services) Restart(t testing.TB, name string) {
 	t.Helper()
 	s.Processes[name].Kill()
-	s.again[name](t)
+	s.Processes[name] = s.again[name](t)
 }
 
 // WriteAccounts writes accounts as an operator would, each with the development account's secrets, and
