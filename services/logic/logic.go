@@ -154,6 +154,24 @@ func platform(conn *grpc.ClientConn) followup.PlatformFunc {
 	}
 }
 
+// watchRedis tells in the health whether Redis works, while there are rules that need it.
+func (s *Service) watchRedis(ctx context.Context) error {
+	ping, needed := redisconn.Ping(s.redis), false
+
+	return redisconn.Watch(ctx, func(ctx context.Context) error {
+		if !s.rules.Current().Remembers() {
+			return nil
+		}
+		needed = true
+
+		return ping(ctx)
+	}, func(err error) {
+		if needed {
+			s.tel.Health.Component("redis").Report(err)
+		}
+	})
+}
+
 // Addr returns the bound address of the gRPC listener.
 func (s *Service) Addr() string { return s.replies.Addr() }
 
@@ -161,6 +179,7 @@ func (s *Service) Addr() string { return s.replies.Addr() }
 func (s *Service) Run(ctx context.Context) error {
 	group := lifecycle.NewGroup(s.tel.Log)
 	group.Add("rules", s.rules)
+	group.Add("redis", lifecycle.Func(s.watchRedis))
 	group.Add("followup", s.sender)
 	group.Add("server", s.replies)
 

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/wxstack/wxstack/chassis/redisconn"
 	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
@@ -183,6 +184,39 @@ func TestReloadWhileServing(t *testing.T) {
 	}
 	if report, _ := tel.Health.Report(); report.Status != "ready" {
 		t.Errorf("want ready again, got %+v", report)
+	}
+}
+
+// TestRedisIsTheHealthOfRulesThatRemember, and of no others: without one nobody looks for it.
+func TestRedisIsTheHealthOfRulesThatRemember(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("rules:\n  - {name: rest, reply: {text: a}}\n")
+	client, tel := start(t, logic.Config{RulesFile: path, APIProxyAddr: "localhost:1", Redis: redisconn.Config{URL: "redis://127.0.0.1:1/0"}})
+	if report, _ := tel.Health.Report(); report.Components["redis"] != "" || report.Status != "ready" {
+		t.Errorf("nobody needs Redis: %+v", report)
+	}
+	write("rules:\n  - {name: learn, teach: {moderation: false}}\n  - {name: rest, reply: {text: a}}\n")
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		report, ready := tel.Health.Report()
+		if strings.HasPrefix(report.Components["redis"], "down: ") && report.Status == "degraded" && ready {
+			break
+		}
+		select {
+		case <-poll.C:
+		case <-t.Context().Done():
+			t.Fatalf("%+v", report)
+		}
+	}
+	if got := ask(t, client, textMessage("x")); got.GetRule() != "rest" {
+		t.Errorf("the next rule answers, not %v", got)
 	}
 }
 

@@ -28,6 +28,8 @@ type Rule struct {
 	// who look for the reason of an answer.
 	Kind string
 	Line int
+	// Remembers says that the handler keeps something in Redis.
+	Remembers bool
 }
 
 // Prompt reports whether deciding by this rule never waits: neither its conditions nor its handler do.
@@ -126,7 +128,8 @@ type Router struct {
 	rules  []Rule
 	index  index
 	byName map[string]int
-	holds  bool
+	// holds and remembers are true if they are for any rule.
+	holds, remembers bool
 }
 
 // New makes a Router. Earlier rules win over later ones.
@@ -137,6 +140,7 @@ func New(rules []Rule) *Router {
 		r.byName[r.rules[i].Name] = i
 		_, resumer := r.rules[i].Handler.(Resumer)
 		r.holds = r.holds || resumer
+		r.remembers = r.remembers || r.rules[i].Remembers
 	}
 	return r
 }
@@ -146,6 +150,9 @@ func (r *Router) Len() int { return len(r.rules) }
 
 // Holds reports whether any rule can hold a follower.
 func (r *Router) Holds() bool { return r.holds }
+
+// Remembers reports whether any rule keeps something in Redis.
+func (r *Router) Remembers() bool { return r.remembers }
 
 // Resumer returns the rule of a name, if it can hold a follower.
 func (r *Router) Resumer(name string) (*Rule, Resumer) {

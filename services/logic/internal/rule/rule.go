@@ -119,6 +119,7 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 		r.Faultf(node, "the rule has no name; add name: with a short one, which logs and metrics will show")
 	}
 	rule.Line, rule.Kind = node.GetToken().Position.Line, r.oneAnswer(node, found, kinds)
+	rule.Remembers = slices.Contains(remembering, rule.Kind)
 	if _, replies := found["reply"]; replies && r.Faults() == before {
 		r.checkTogether(&rule.Match, answer, send, found)
 		rule.Handler = canned(answer, send)
@@ -126,6 +127,9 @@ func (r *reader) oneRule(node ast.Node) (rule route.Rule, nameNode ast.Node) {
 
 	return rule, nameNode
 }
+
+// remembering are the handlers that keep something in Redis.
+var remembering = []string{"assistant", "dialogue", "teach"}
 
 // oneAnswer returns the key that says who answers. It refuses a rule that has more or less than one.
 func (r *reader) oneAnswer(node ast.Node, found map[string]entry, kinds []string) string {
