@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,58 @@ func TestChanges(t *testing.T) {
 	}
 	if got := strings.Count(log.String(), "rule file refused"); got != 2 {
 		t.Errorf("each wrong state is told once: want 2 lines, got %d", got)
+	}
+}
+
+// TestWrongFilesLeaveTheOldRules replaces the file by wrong ones of many kinds: each is refused with its line and
+// a remedy, and what was in force stays.
+func TestWrongFilesLeaveTheOldRules(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	write(t, path, first)
+	tel := telemetry.Discard()
+	rules, err := live.Open(live.Source{Path: path}, tel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rule = "rules:\n  - {name: a, "
+	wrong := map[string]string{
+		"":                                       "the file is empty; it needs the key rules",
+		"rules: []\n":                            "it needs at least one rule",
+		"rulez: []\n":                            `did you mean "rules"?`,
+		"rules:\n\t- name: a\n":                  "never tabs",
+		"rules:\n  - {name: a\n":                 "",
+		"rules:\n  - {reply: {text: b}}\n":       "add name:",
+		rule + "}\n":                             "give it one of",
+		rule + "echo: true, reply: {text: b}}\n": "it can have only one of them",
+		rule + "reply: {txet: b}}\n":             `did you mean "text"?`,
+		rule + "reply: {text: '{{ .Contnet }}'}}\n":                                                    `did you mean "Content"?`,
+		rule + "reply: {image: {}}}\n":                                                                 "which WeChat requires",
+		rule + "match: {type: picture}, reply: {text: b}}\n":                                           "known are: text, image",
+		rule + "match: {event: subscirbe}, reply: {text: b}}\n":                                        `did you mean "subscribe"?`,
+		rule + "match: {pattern: '('}, reply: {text: b}}\n":                                            "the syntax is RE2",
+		rule + "match: {if: 'Contnet == 1'}, reply: {text: b}}\n":                                      `did you mean "Content"?`,
+		rule + "match: {time: {hours: 9-18}}, reply: {text: b}}\n":                                     "write 09:00-18:00",
+		rule + "match: {scene: x, event: CLICK}, reply: {text: b}}\n":                                  "only the events SCAN and subscribe have",
+		rule + "rollout: {percent: 101}, reply: {text: b}}\n":                                          "a number from 0 to 100",
+		rule + "forward: {url: example.com}}\n":                                                        "it begins with https://",
+		rule + "forward: {url: http://x, secret_file: /none}}\n":                                       "no such file",
+		rule + "assistant: {base_url: http://x, model: m, timeout: soon}}\n":                           "such as 500ms, 30s or 10m",
+		rule + "menu: {choices: []}}\n":                                                                "it needs from 1 to 20",
+		rule + "teach: {}}\n":                                                                          "moderat",
+		rule + "dialogue: {reply: {text: b}}}\n":                                                       "it needs at least one question",
+		"rules:\n  - {name: a, reply: {text: b}}\n  - {name: b, reply: {text: c}}\n":                   "never reached",
+		"rules:\n  - {name: a, match: {text: x}, reply: {text: b}}\n  - {name: a, reply: {text: c}}\n": "give each rule its own",
+	}
+	line := regexp.MustCompile(`rules\.yaml(:\d+:\d+:|: \[\d+:\d+\])`)
+	for text, remedy := range wrong {
+		write(t, path, text)
+		rules.Look()
+		report, ready := tel.Health.Report()
+		said := report.Components["rules"]
+		if inForce(rules) != "first" || !ready || !line.MatchString(said) || !strings.Contains(said, remedy) {
+			t.Errorf("%q: rule %s is in force, and the health says %q, want a line and %q", text, inForce(rules), said, remedy)
+		}
 	}
 }
 

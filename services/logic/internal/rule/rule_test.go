@@ -100,6 +100,9 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add(builtIn)
 	f.Add([]byte("rules:\n  - name: a\n    match: {text: [1, *x], pattern: '('}\n    reply: &x {text: '{{ .Content }}'}\n    send: [{news: [{title: t}]}]\n"))
+	f.Add([]byte("rules:\n  - name: a\n    match: {if: 'len(Content) > 1', time: {hours: 22:00-02:00, days: fri}, tag: 1, scene: x}\n    rollout: {percent: 5}\n    menu: {as: links, choices: [{id: 1, text: b, reply: {text: c}}]}\n" +
+		"  - name: b\n    dialogue: {steps: [{ask: a, save: b, choices: [c, d]}], forward: {url: http://x, headers: {A: b}}, reply: {text: '{{ .Answers.b }}'}}\n" +
+		"  - {name: c, teach: {moderators: o1}}\n  - {name: d, assistant: {base_url: http://x, model: m, history: {turns: 1}}}\n"))
 	f.Add([]byte("rules: &a\n  - *a\n---\nb: !!str {{ c }}\n"))
 	f.Add([]byte("{{{[[[&&&***|>\t: - ? !"))
 	f.Fuzz(func(t *testing.T, data []byte) {
