@@ -51,6 +51,9 @@ func (f *follower) spend(now time.Time) errcode {
 // allow opens the allowance that a push brings with it.
 func (f *follower) allow(push Push, now time.Time) {
 	switch {
+	case push.MenuEntryID != "": // counts as a press on the menu.
+		f.lastMessage = now
+		f.action = allowance{count: actionAllowance, until: now.Add(actionWindow)}
 	case push.Type != TypeEvent:
 		f.lastMessage = now
 		f.message = allowance{count: messageAllowance, until: now.Add(messageWindow)}

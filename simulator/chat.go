@@ -54,6 +54,13 @@ type ChatEntry struct {
 	Text     string    `json:"text,omitempty"`
 	MediaID  string    `json:"media_id,omitempty"`
 	Articles []Article `json:"articles,omitempty"`
+	Choices  []Choice  `json:"choices,omitempty"` // Of a menu message (菜单消息).
+}
+
+// Choice is an entry of a menu message, which the follower can tap.
+type Choice struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
 }
 
 // Follower is a follower in a list.

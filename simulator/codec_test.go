@@ -43,6 +43,7 @@ func TestRenderMatchesSamples(t *testing.T) {
 	}
 	for name, push := range map[string]Push{
 		"msg.text":                {Type: TypeText, Content: "你好，公众号"},
+		"msg.text.msgmenu":        {Type: TypeText, Content: "满意", MenuEntryID: "101", msgID: sampleMsgID + 1},
 		"msg.image":               {Type: TypeImage, picURL: "http://mmbiz.qpic.cn/mmbiz_jpg/EXAMPLE/0", mediaID: "MEDIA_ID_0001"},
 		"event.subscribe":         event(EventSubscribe, "", ""),
 		"event.subscribe.qrscene": event(EventSubscribe, "qrscene_123123", "TICKET_0001"),
@@ -52,7 +53,7 @@ func TestRenderMatchesSamples(t *testing.T) {
 		"event.VIEW":              event(EventView, "https://example.com/page", ""),
 		"event.LOCATION":          {Type: TypeEvent, Event: EventLocation, Latitude: 23.137466, Longitude: 113.352425, Precision: 119.385040},
 	} {
-		push.From, push.createTime, push.msgID, push.menuID = sampleOpenID, sampleTime, sampleMsgID, defaultMenuID
+		push.From, push.createTime, push.msgID, push.menuID = sampleOpenID, sampleTime, max(push.msgID, sampleMsgID), defaultMenuID
 		if diff := cmp.Diff(compact(sample(t, name)), renderPush(push, sampleOriginalID).document()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -19,6 +19,8 @@ type pushRequest struct {
 	EventKey string `json:"event_key"`
 	Ticket   string `json:"ticket"`
 
+	MenuEntryID string `json:"menu_entry_id"`
+
 	Latitude  float64 `json:"latitude"`
 	Longitude float64 `json:"longitude"`
 	Precision float64 `json:"precision"`
@@ -41,7 +43,7 @@ func (p *Platform) controlPush(w http.ResponseWriter, r *http.Request) (any, err
 	}
 	push := Push{
 		Account: asked.Account, From: asked.From, Type: asked.Type, Content: asked.Content, Mode: asked.Mode,
-		Event: asked.Event, EventKey: asked.EventKey, Ticket: asked.Ticket, Latitude: asked.Latitude,
+		Event: asked.Event, EventKey: asked.EventKey, Ticket: asked.Ticket, MenuEntryID: asked.MenuEntryID, Latitude: asked.Latitude,
 		Longitude: asked.Longitude, Precision: asked.Precision, ReuseConnections: asked.ReuseConnections,
 	}
 	if asked.Media != nil {

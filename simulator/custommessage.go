@@ -182,15 +182,17 @@ func (m customMenu) line() (ChatEntry, errcode) {
 		return ChatEntry{}, codeArguments
 	}
 	lines := []string{m.Head}
+	var choices []Choice
 	for _, entry := range m.List {
 		if entry.ID == "" || entry.Content == "" {
 			return ChatEntry{}, codeArguments
 		}
 		lines = append(lines, "· "+entry.Content)
+		choices = append(choices, Choice{ID: entry.ID, Text: entry.Content})
 	}
 	lines = slices.DeleteFunc(append(lines, m.Tail), func(line string) bool { return line == "" })
 
-	return ChatEntry{Text: strings.Join(lines, "\n")}, codeOK
+	return ChatEntry{Text: strings.Join(lines, "\n"), Choices: choices}, codeOK
 }
 
 func (m customPage) line(known knownMedia) (ChatEntry, errcode) {

@@ -27,11 +27,12 @@ func TestCustomSendWindows(t *testing.T) {
 		allowed int
 		window  time.Duration
 	}{
-		"message": {Push{Content: "x"}, 5, 48 * time.Hour},
-		"click":   {Push{Type: TypeEvent, Event: EventClick, EventKey: "K"}, 3, time.Minute},
-		"follow":  {Push{Type: TypeEvent, Event: EventSubscribe}, 3, time.Minute},
-		"scan":    {Push{Type: TypeEvent, Event: EventScan, EventKey: "1"}, 3, time.Minute},
-		"view":    {Push{Type: TypeEvent, Event: EventView, EventKey: "u"}, 0, 0},
+		"message":               {Push{Content: "x"}, 5, 48 * time.Hour},
+		"tap in a menu message": {Push{Content: "x", MenuEntryID: "101"}, 3, time.Minute},
+		"click":                 {Push{Type: TypeEvent, Event: EventClick, EventKey: "K"}, 3, time.Minute},
+		"follow":                {Push{Type: TypeEvent, Event: EventSubscribe}, 3, time.Minute},
+		"scan":                  {Push{Type: TypeEvent, Event: EventScan, EventKey: "1"}, 3, time.Minute},
+		"view":                  {Push{Type: TypeEvent, Event: EventView, EventKey: "u"}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

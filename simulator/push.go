@@ -35,8 +35,11 @@ type Push struct {
 	From    string // From is the follower's OpenID; a new one follows at once.
 	Type    Type   // Type is text, image or event.
 	Content string // Content of a text.
-	Media   []byte // Media is the picture of an image message; nil sends a sample.
-	Mode    Mode   // Mode overrides the account's encryption for this push.
+	// MenuEntryID is the id of the entry (bizmsgmenuid) when the text is one that the follower tapped in a menu message
+	// (菜单消息) or in a weixin://bizmsgmenu link.
+	MenuEntryID string
+	Media       []byte // Media is the picture of an image message; nil sends a sample.
+	Mode        Mode   // Mode overrides the account's encryption for this push.
 
 	Event    string // Event is one of the Event constants.
 	EventKey string // EventKey is a menu key, a URL, or a scene (subscribe: with qrscene_).
@@ -174,6 +177,9 @@ func complete(push Push, account Account) (Push, error) {
 	}
 	if push.Type == "" {
 		push.Type = TypeText
+	}
+	if push.MenuEntryID != "" && push.Type != TypeText {
+		return push, fmt.Errorf("%w: menu_entry_id is for a text, which the tapped entry sends", ErrInvalid)
 	}
 	switch push.Type {
 	case TypeText:

@@ -42,6 +42,18 @@ func dropIllegal(value string) string {
 	}, value)
 }
 
+// entryID writes the id of an entry of a menu message. WeChat's own sample has a number bare; how it writes other
+// ids is not documented.
+func (w *xmlWriter) entryID(id string) {
+	const name = "bizmsgmenuid"
+	if number, err := strconv.ParseInt(id, 10, 64); err == nil {
+		w.number(name, number)
+
+		return
+	}
+	w.text(name, id)
+}
+
 // renderPush returns the elements of a push without their root.
 func renderPush(push Push, originalID string) *xmlWriter {
 	writer := new(xmlWriter)
@@ -60,6 +72,9 @@ func renderPush(push Push, originalID string) *xmlWriter {
 	}
 	if push.Type != TypeEvent {
 		writer.number("MsgId", push.msgID)
+	}
+	if push.MenuEntryID != "" {
+		writer.entryID(push.MenuEntryID)
 	}
 
 	return writer

@@ -60,8 +60,8 @@ async function push(what) {
   }
 }
 
-function sendText(content) {
-  if (content.trim() !== "") push({ type: "text", content });
+function sendText(content, menuEntryID) {
+  if (content.trim() !== "") push({ type: "text", content, menu_entry_id: menuEntryID || "" });
 }
 
 $("composer").addEventListener("submit", (event) => {
@@ -126,10 +126,32 @@ function linkNode(target, label) {
   }
   const tap = /^weixin:\/\/bizmsgmenu\?(.*)$/i.exec(target);
   if (!tap) return document.createTextNode(label);
+  const asked = new URLSearchParams(tap[1]);
+  return tapNode(label, asked.get("msgmenucontent") || label, asked.get("msgmenuid"));
+}
+
+// tapNode is an entry that sends a text with its id when it is tapped.
+function tapNode(label, content, id) {
   const button = make("button", "tap", label);
   button.type = "button";
-  button.addEventListener("click", () => sendText(new URLSearchParams(tap[1]).get("msgmenucontent") || label));
+  button.addEventListener("click", () => sendText(content, id));
   return button;
+}
+
+// choicesNode is a menu message whose entries, the lines that begin with a dot, can be tapped.
+function choicesNode(line) {
+  const node = make("div", "choices");
+  let next = 0;
+  for (const text of line.text.split("\n")) {
+    const choice = line.choices[next];
+    if (choice && text === "· " + choice.text) {
+      node.append(tapNode(choice.text, choice.text, choice.id));
+      next++;
+    } else {
+      node.append(make("p", "", text));
+    }
+  }
+  return node;
 }
 
 function articleNode(article) {
@@ -166,6 +188,8 @@ function chatNode(line) {
     node.classList.add("picture-only");
   } else if (line.media_id) {
     node.append("[" + line.type + "] " + (line.text || line.media_id));
+  } else if (line.choices) {
+    node.append(choicesNode(line));
   } else if (line.side === "account") {
     richText(node, line.text || "");
   } else {

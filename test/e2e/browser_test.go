@@ -95,6 +95,37 @@ func TestTheChatPage(t *testing.T) {
 	screenshot(t, ctx, "chat.png")
 }
 
+// A question with choices, asked both ways: what the follower taps is answered by the choice's own reply.
+func TestAFollowerTapsAChoice(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	const file = `rules:
+  - name: rate
+    match: {text: 评价}
+    menu:
+      head: 满意吗？
+      choices: [{id: "101", text: 满意, reply: {text: 谢谢夸奖}}, {id: "102", text: 不满意, reply: {text: 我们会改进}}]
+  - name: time
+    match: {text: 预约}
+    menu: {as: links, choices: [{id: am, text: 上午, reply: {text: 上午见}}]}
+`
+	if err := os.WriteFile(rules, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := harness.StartStandalone(t, "--rules", rules)
+	ctx := openPage(t, s.SimulatorURL)
+	for _, one := range []struct{ write, tap, read string }{{"评价", "不满意", "我们会改进"}, {"预约", "上午", "上午见"}} {
+		do(t, ctx, chromedp.SendKeys("#message-input", one.write), chromedp.Click("#send"))
+		entry := fmt.Sprintf(`[...document.querySelectorAll(".bubble.account .tap")].find(b => b.innerText === %q)`, one.tap)
+		waitFor(t, ctx, entry+" !== undefined")
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](entry+".click() || true")); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, ctx, fmt.Sprintf(`[...document.querySelectorAll(".bubble.account")].some(b => b.innerText.includes(%q))`, one.read))
+	}
+	screenshot(t, ctx, "choices.png")
+}
+
 // What the follower sees when nobody answers, and that it takes three deliveries.
 func TestTheChatPageShowsWhatANotAnsweredFollowerSees(t *testing.T) {
 	t.Parallel()
