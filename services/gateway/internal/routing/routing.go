@@ -3,10 +3,10 @@
 package routing
 
 import (
-	"hash/fnv"
-	"io"
 	"iter"
 	"slices"
+
+	"github.com/wxstack/wxstack/chassis/cohort"
 )
 
 // Table is what a routes file says. It never changes. The zero value leaves everything to the logic service
@@ -97,31 +97,10 @@ func (t *Target) fits(appID, openID string) bool {
 	if t.Percent == nil {
 		return len(t.Followers) == 0
 	}
-	return openID != "" && place(t.Name, openID) < *t.Percent*places/100
+	return openID != "" && cohort.Includes(*t.Percent, t.Name, openID)
 }
 
 // listed reports whether an account is in a list, of which an empty one has all.
 func listed(accounts []string, appID string) bool {
 	return len(accounts) == 0 || slices.Contains(accounts, appID)
-}
-
-// places is how finely followers are divided: a hundredth of a percent.
-const places = 10_000
-
-// place is where the follower stands among all, from 0 to places. Who is within a share is within every
-// greater one.
-func place(name, openID string) float64 {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, name+"/"+openID) // a hash never fails to be written to.
-	return float64(mix(h.Sum64()) % places)
-}
-
-// mix spreads a hash over all bits: those of FNV that a remainder looks at hang too much on the last letters.
-// The constants are those of MurmurHash3's finalizer.
-func mix(h uint64) uint64 {
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
 }
