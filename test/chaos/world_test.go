@@ -46,13 +46,7 @@ func newWorldOf(t *testing.T, accounts []account.Account, environment ...func(*w
 	harness.Require(t, "haproxy", "apt-get install haproxy")
 	w := &world{
 		t: t, logic: serveLogic(t), redisAddr: harness.FreeAddr(t), accountsFile: harness.WriteAccounts(t, accounts...),
-		platform: simulator.Start(t, func(o *simulator.Options) {
-			for _, a := range accounts {
-				known := simulator.DefaultAccount()
-				known.AppID, known.OriginalID = a.AppID, a.OriginalID
-				o.Accounts = append(o.Accounts, known)
-			}
-		}),
+		platform: simulator.Start(t, func(o *simulator.Options) { o.Accounts = harness.Simulated(accounts) }),
 	}
 	w.redis = harness.RedisAt(t, w.redisAddr)
 	env := []string{"WX_ACCOUNTS_FILE=" + w.accountsFile, "REDIS_URL=redis://" + w.redisAddr, "LOGIC_ADDR=" + w.logic.addr}

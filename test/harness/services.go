@@ -38,7 +38,7 @@ func StartServicesFor(t testing.TB, accounts []account.Account, settings ...stri
 	redisURL, _ := Redis(t)
 	gateway, logic, proxyHTTP, proxyGRPC, center := FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t), FreeAddr(t)
 	s := &Services{
-		Platform: simulator.Start(t, func(o *simulator.Options) { o.Accounts = simulated(accounts) }), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
+		Platform: simulator.Start(t, func(o *simulator.Options) { o.Accounts = Simulated(accounts) }), GatewayURL: "http://" + gateway, TokenCenter: center, Processes: map[string]*Process{},
 		again: map[string]func(testing.TB) *Process{},
 	}
 	for _, a := range accounts {
@@ -56,8 +56,8 @@ func StartServicesFor(t testing.TB, accounts []account.Account, settings ...stri
 	return s
 }
 
-// simulated are accounts as the simulator knows them.
-func simulated(accounts []account.Account) []simulator.Account {
+// Simulated are accounts as the simulator knows them, with the secrets of the development account.
+func Simulated(accounts []account.Account) []simulator.Account {
 	known := make([]simulator.Account, 0, len(accounts))
 	for _, a := range accounts {
 		one := simulator.DefaultAccount()
