@@ -3,7 +3,6 @@ package menu
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -301,9 +300,9 @@ func (r *reader) address(e yamlfile.Entry, what string) string {
 	if !ok {
 		return ""
 	}
-	address, err := url.Parse(text)
+	_, isWeb := yamlfile.WebAddress(text)
 	switch {
-	case err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https"):
+	case !isWeb:
 		r.Faultf(e.Value, "%s is not a web address; it begins with https:// or http://", what)
 	case len(text) > maxURLBytes:
 		r.Faultf(e.Value, "%s is %d bytes long; WeChat takes %d", what, len(text), maxURLBytes)

@@ -2,8 +2,6 @@ package rule
 
 import (
 	"maps"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 // defaultAssistant is what a rule says that names base_url and model only.
@@ -109,9 +108,9 @@ func (r *reader) endpoint(e entry) string {
 	if !ok {
 		return ""
 	}
-	address, err := url.Parse(text)
+	address, isWeb := yamlfile.WebAddress(text)
 	switch {
-	case err != nil || address.Hostname() == "" || !slices.Contains([]string{"http", "https"}, address.Scheme):
+	case !isWeb || address.Hostname() == "":
 		r.Faultf(e.Value, "base_url is no address of an API; write it with http:// or https://, such as https://api.deepseek.com/v1")
 	case address.User != nil:
 		r.Faultf(e.Value, "base_url holds a user or password, which logs might show; write the key into a file and name it in api_key_file")

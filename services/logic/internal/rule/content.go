@@ -2,13 +2,13 @@ package rule
 
 import (
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/wxstack/wxstack/services/logic/internal/reply"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 // content is a reply or an entry of send as it was read.
@@ -183,8 +183,7 @@ func (r *reader) address(e entry, what string) *reply.Template {
 	if !static {
 		return parsed
 	}
-	address, err := url.Parse(text)
-	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
+	if _, isWeb := yamlfile.WebAddress(text); !isWeb {
 		r.Faultf(e.Value, "%s %q is not a web address; it begins with https:// or http://", what, text)
 	}
 

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/wxstack/wxstack/services/logic/internal/bulkhead"
 	"github.com/wxstack/wxstack/services/logic/internal/forward"
 	"github.com/wxstack/wxstack/services/logic/internal/route"
+	"github.com/wxstack/wxstack/services/logic/internal/yamlfile"
 )
 
 // The limits of a backend that the file names none for. The timeout leaves time to answer by another rule within
@@ -100,9 +100,9 @@ func (r *reader) webAddress(e entry, what string) string {
 	if !ok {
 		return ""
 	}
-	address, err := url.Parse(text)
+	address, isWeb := yamlfile.WebAddress(text)
 	switch {
-	case err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https"):
+	case !isWeb:
 		r.Faultf(e.Value, "%s %q is not a web address; it begins with https:// or http://", what, text)
 	case address.User != nil:
 		r.Faultf(e.Value, "%s holds a user or password, which a rule file must not; sign with secret_file", what)

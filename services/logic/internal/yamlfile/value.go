@@ -2,6 +2,7 @@ package yamlfile
 
 import (
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,4 +80,12 @@ func (r *Reader) OneOf(e Entry, what string, words ...string) string {
 	}
 
 	return text
+}
+
+// WebAddress reads a text as the address of a page or a service: with a host, by https or http. It is not ok
+// for any other text.
+func WebAddress(text string) (address *url.URL, ok bool) {
+	address, err := url.Parse(text)
+
+	return address, err == nil && address.Host != "" && (address.Scheme == "http" || address.Scheme == "https")
 }
