@@ -60,6 +60,21 @@ func (c *Config) apiProxyKey() ([]grpc.DialOption, error) {
 	return rpc.KeyFromFile("API_PROXY_KEY_FILE", c.APIProxyKeyFile)
 }
 
+// dialAPIProxy makes the connection by which WeChat is reached, without connecting yet.
+func (c *Config) dialAPIProxy(tel *telemetry.Telemetry) (*grpc.ClientConn, error) {
+	key, err := c.apiProxyKey()
+	if err != nil {
+		return nil, err
+	}
+	// Never: a repeated customer-service message is seen by the follower.
+	conn, err := rpc.Dial(c.APIProxyAddr, tel, c.TLS, rpc.Never, key...)
+	if err != nil {
+		return nil, fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
+	}
+
+	return conn, nil
+}
+
 // redis is where rules keep what they have to remember. Nobody connects until a rule does.
 func (c *Config) redis() redisconn.Config {
 	settings := c.Redis
@@ -110,13 +125,8 @@ func (s *Service) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	key, err := cfg.apiProxyKey()
-	if err != nil {
+	if s.conn, err = cfg.dialAPIProxy(s.tel); err != nil {
 		return err
-	}
-	// Never: a repeated customer-service message is seen by the follower.
-	if s.conn, err = rpc.Dial(cfg.APIProxyAddr, s.tel, cfg.TLS, rpc.Never, key...); err != nil {
-		return fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
 	}
 	s.sender = followup.New(platform(s.conn), s.tel)
 	decider := decide.New(decide.Options{

@@ -10,7 +10,6 @@ import (
 
 	"github.com/wxstack/wxstack/chassis/config"
 	"github.com/wxstack/wxstack/chassis/lifecycle"
-	"github.com/wxstack/wxstack/chassis/rpc"
 	"github.com/wxstack/wxstack/chassis/telemetry"
 	apiproxyv1 "github.com/wxstack/wxstack/proto/wxstack/apiproxy/v1"
 
@@ -42,13 +41,9 @@ func menuCommand[F interface{ account() string }](cfg *Config, name, help string
 		Run: func(ctx context.Context, out io.Writer) error {
 			ctx, cancel := context.WithTimeout(ctx, menuTimeout)
 			defer cancel()
-			key, err := cfg.apiProxyKey()
+			conn, err := cfg.dialAPIProxy(telemetry.Discard())
 			if err != nil {
 				return err
-			}
-			conn, err := rpc.Dial(cfg.APIProxyAddr, telemetry.Discard(), cfg.TLS, rpc.Never, key...)
-			if err != nil {
-				return fmt.Errorf("api-proxy (API_PROXY_ADDR): %w", err)
 			}
 			account := menu.Account{Caller: apiproxyv1.NewApiProxyServiceClient(conn), AppID: flags.account()}
 
