@@ -64,6 +64,20 @@ func (h *house) lever(path, body string) string {
 	return string(answer)
 }
 
+// world is where the steps of an SDK are taken: the whole stack, or the simulator alone.
+type world interface {
+	greet(openID string)
+	code(openID string) (string, error)
+}
+
+// virtual checks that an SDK was given one of api-proxy's own tokens.
+func virtual(token string, err error) error {
+	if err == nil && !strings.HasPrefix(token, "wxv1.") {
+		err = fmt.Errorf("token %.8s", token)
+	}
+	return err
+}
+
 // greet makes a follower write, so that the account may write to it.
 func (h *house) greet(openID string) {
 	h.t.Helper()
