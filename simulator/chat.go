@@ -53,8 +53,16 @@ type ChatEntry struct {
 	Type     string    `json:"type"`              // WeChat's MsgType, or the event's name.
 	Text     string    `json:"text,omitempty"`
 	MediaID  string    `json:"media_id,omitempty"`
+	ThumbID  string    `json:"thumb_media_id,omitempty"` // Picture of a video or of music.
+	Position *Position `json:"position,omitempty"`       // Of a location.
 	Articles []Article `json:"articles,omitempty"`
 	Choices  []Choice  `json:"choices,omitempty"` // Of a menu message (菜单消息).
+}
+
+// Position is a place on the map, in degrees.
+type Position struct {
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
 }
 
 // Choice is an entry of a menu message, which the follower can tap.

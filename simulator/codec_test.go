@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/simulator/internal/catalog"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
@@ -35,57 +36,38 @@ func compact(text string) string {
 	return regexp.MustCompile(`>\s+<`).ReplaceAllString(strings.TrimSpace(text), "><")
 }
 
-// TestRenderMatchesSamples pins the pushed documents to the recorded ones.
-func TestRenderMatchesSamples(t *testing.T) {
-	t.Parallel()
-	event := func(name, key, ticket string) Push {
-		return Push{Type: TypeEvent, Event: name, EventKey: key, Ticket: ticket}
+// sampleText is the document that is inside of the recorded envelopes.
+func sampleText(t *testing.T) catalog.Element {
+	t.Helper()
+	known, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, push := range map[string]Push{
-		"msg.text":                {Type: TypeText, Content: "你好，公众号"},
-		"msg.text.msgmenu":        {Type: TypeText, Content: "满意", MenuEntryID: "101", msgID: sampleMsgID + 1},
-		"msg.image":               {Type: TypeImage, picURL: "http://mmbiz.qpic.cn/mmbiz_jpg/EXAMPLE/0", mediaID: "MEDIA_ID_0001"},
-		"event.subscribe":         event(EventSubscribe, "", ""),
-		"event.subscribe.qrscene": event(EventSubscribe, "qrscene_123123", "TICKET_0001"),
-		"event.unsubscribe":       event(EventUnsubscribe, "", ""),
-		"event.SCAN":              event(EventScan, "123123", "TICKET_0001"),
-		"event.CLICK":             event(EventClick, "MENU_KEY_1", ""),
-		"event.VIEW":              event(EventView, "https://example.com/page", ""),
-		"event.LOCATION":          {Type: TypeEvent, Event: EventLocation, Latitude: 23.137466, Longitude: 113.352425, Precision: 119.385040},
-	} {
-		push.From, push.createTime, push.msgID, push.menuID = sampleOpenID, sampleTime, max(push.msgID, sampleMsgID), defaultMenuID
-		if diff := cmp.Diff(compact(sample(t, name)), renderPush(push, sampleOriginalID).document()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
+	entry, _ := known.Find("text")
+
+	return entry.Build(catalog.Header{To: sampleOriginalID, From: sampleOpenID, CreateTime: sampleTime, MsgID: sampleMsgID}, map[string]string{"Content": "你好"})
 }
 
-// TestSealedMatchesSamples pins the envelopes of both encrypting modes.
+// TestSealedMatchesSamples pins the envelopes of both encrypting modes, and that of a notice.
 func TestSealedMatchesSamples(t *testing.T) {
 	t.Parallel()
-	push := Push{Type: TypeText, Content: "你好", From: sampleOpenID, createTime: sampleTime, msgID: sampleMsgID}
-	for mode, name := range map[Mode]string{ModeSafe: "envelope.safe", ModeCompatible: "envelope.compatible"} {
+	own := receiver{envelope: "ToUserName", address: sampleOriginalID}
+	for name, test := range map[string]struct {
+		mode   Mode
+		target receiver
+	}{
+		"envelope.safe": {ModeSafe, own}, "envelope.compatible": {ModeCompatible, own},
+		"envelope.third_party_self": {ModeSafe, receiver{envelope: "AppId", address: "wxcomponent0000001"}},
+	} {
 		want := compact(sample(t, name))
 		parsed, err := parseReply([]byte(want))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := renderSealed(mode, renderPush(push, sampleOriginalID), sampleOriginalID, parsed.Encrypt)
-		if diff := cmp.Diff(want, got); diff != "" {
+		got := envelopeOf(test.mode, sampleText(t), test.target, parsed.Encrypt)
+		if diff := cmp.Diff(want, got.XML()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-	}
-}
-
-func TestCDATAEndIsSplit(t *testing.T) {
-	t.Parallel()
-	push := Push{Type: TypeText, Content: "a]]>b\x00<c>", From: sampleOpenID}
-	parsed, err := parseReply([]byte(renderPush(push, sampleOriginalID).document()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if parsed.Content == nil || *parsed.Content != "a]]>b<c>" {
-		t.Errorf("content = %v", parsed.Content)
 	}
 }
 

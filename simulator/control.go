@@ -35,10 +35,12 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 	get := map[string]controlFunc{
 		"health":                  func(http.ResponseWriter, *http.Request) (any, error) { return done{OK: true}, nil },
 		"accounts":                p.listAccounts,
+		"types":                   p.listTypes,
 		"menu":                    p.showMenu,
 		"followers":               p.listFollowers,
 		"followers/{openid}/chat": p.showChat,
 		"pushes":                  p.listPushes,
+		"pushes/{id}/explain":     p.explainPush,
 		"calls":                   p.listCalls,
 		"tokens":                  p.listTokens,
 		"faults":                  p.listFaults,
@@ -48,6 +50,7 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 	}
 	post := map[string]controlFunc{
 		"push":          p.controlPush,
+		"accounts":      p.controlAccount,
 		"verify":        p.controlVerify,
 		"callback":      p.controlCallback,
 		"tokens/rotate": p.controlRotate,

@@ -11,10 +11,13 @@ import (
 
 // accountView is an account without its secrets.
 type accountView struct {
-	AppID       string `json:"app_id"`
-	OriginalID  string `json:"original_id"`
-	Mode        Mode   `json:"mode"`
-	CallbackURL string `json:"callback_url"`
+	Kind        AccountKind `json:"kind,omitempty"`
+	AppID       string      `json:"app_id"`
+	OriginalID  string      `json:"original_id"`
+	Mode        Mode        `json:"mode"`
+	Format      Format      `json:"format"`
+	CallbackURL string      `json:"callback_url"`
+	MessageURL  string      `json:"message_url,omitempty"`
 }
 
 func (p *Platform) listAccounts(http.ResponseWriter, *http.Request) (any, error) {
@@ -27,10 +30,20 @@ func (p *Platform) accountViews() []accountView {
 	views := make([]accountView, 0, len(p.state.order))
 	for _, appID := range p.state.order {
 		account := p.state.accounts[appID]
-		views = append(views, accountView{account.AppID, account.OriginalID, account.Mode, account.CallbackURL})
+		views = append(views, accountView{
+			Kind: account.Kind, AppID: account.AppID, OriginalID: account.OriginalID, Mode: account.Mode, Format: account.Format,
+			CallbackURL: account.CallbackURL, MessageURL: account.MessageURL,
+		})
 	}
 
 	return views
+}
+
+func (p *Platform) appIDs() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return slices.Clone(p.state.order)
 }
 
 func (p *Platform) listFollowers(http.ResponseWriter, *http.Request) (any, error) {
@@ -74,7 +87,11 @@ func (p *Platform) listPushes(_ http.ResponseWriter, r *http.Request) (any, erro
 		return nil, err
 	}
 
-	return map[string]any{"pushes": p.Pushes(limit)}, nil
+	return map[string]any{"pushes": p.Pushes(limit), "pending": p.PendingPushes()}, nil
+}
+
+func (p *Platform) listTypes(http.ResponseWriter, *http.Request) (any, error) {
+	return map[string]any{"types": p.Types()}, nil
 }
 
 // listCalls shows the newest calls first, of one path if asked.
@@ -101,7 +118,7 @@ func (p *Platform) listTokens(_ http.ResponseWriter, r *http.Request) (any, erro
 	}
 	appIDs := []string{r.URL.Query().Get("account")}
 	if appIDs[0] == "" {
-		appIDs = p.state.order // Never changes after New.
+		appIDs = p.appIDs()
 	}
 	reports := make([]TokenReport, 0, len(appIDs))
 	for _, appID := range appIDs {

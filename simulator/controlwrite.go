@@ -18,8 +18,13 @@ type pushRequest struct {
 	Event    string `json:"event"`
 	EventKey string `json:"event_key"`
 	Ticket   string `json:"ticket"`
+	Format   Format `json:"format"`
+	URL      string `json:"url"`
+	InfoType string `json:"info_type"`
+	XML      string `json:"xml"`
 
-	MenuEntryID string `json:"menu_entry_id"`
+	MenuEntryID string            `json:"menu_entry_id"`
+	Fields      map[string]string `json:"fields"`
 
 	Latitude  float64 `json:"latitude"`
 	Longitude float64 `json:"longitude"`
@@ -45,6 +50,7 @@ func (p *Platform) controlPush(w http.ResponseWriter, r *http.Request) (any, err
 		Account: asked.Account, From: asked.From, Type: asked.Type, Content: asked.Content, Mode: asked.Mode,
 		Event: asked.Event, EventKey: asked.EventKey, Ticket: asked.Ticket, MenuEntryID: asked.MenuEntryID, Latitude: asked.Latitude,
 		Longitude: asked.Longitude, Precision: asked.Precision, ReuseConnections: asked.ReuseConnections,
+		Format: asked.Format, URL: asked.URL, InfoType: asked.InfoType, XML: asked.XML, Fields: asked.Fields,
 	}
 	if asked.Media != nil {
 		push.Media = asked.Media.Data
@@ -60,6 +66,16 @@ func (p *Platform) controlPush(w http.ResponseWriter, r *http.Request) (any, err
 	}
 
 	return p.Push(r.Context(), push)
+}
+
+// controlAccount adds an account or changes one: what is missing is left as it was.
+func (p *Platform) controlAccount(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked accountSettings
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return done{OK: true}, p.SetAccount(asked.over(p.accountOf(asked.AppID)))
 }
 
 // accountRequest names an account and what else a lever needs.

@@ -26,7 +26,9 @@ type DeliveryResult struct {
 	Attempt      int       `json:"attempt"` // From 1.
 	Time         time.Time `json:"time"`
 	DurationMS   float64   `json:"duration_ms"`
-	Status       int       `json:"status"` // 0 when there was no response.
+	TimeoutMS    float64   `json:"timeout_ms"` // How long an answer is waited for.
+	Status       int       `json:"status"`     // 0 when there was no response.
+	ContentType  string    `json:"content_type,omitempty"`
 	RequestURL   string    `json:"request_url"`
 	RequestBody  string    `json:"request_body"`
 	ResponseBody string    `json:"response_body"`
@@ -89,10 +91,11 @@ func (p *Platform) deliverAll(ctx context.Context, sent outgoing) PushResult {
 	started := time.Now()
 	result := PushResult{
 		ID: p.entries.Add(1), Account: sent.push.Account, From: sent.push.From, Type: sent.push.Type,
-		Event: sent.push.Event, Mode: sent.push.Mode, MsgID: sent.push.msgID, Time: started,
-		Clear: sent.clear, Outcome: OutcomeFailed,
+		Event: sent.push.Event, InfoType: sent.push.InfoType, Mode: sent.push.Mode, Format: sent.push.Format,
+		MsgID: sent.document.msgID, Time: started, Clear: sent.recorded(), Outcome: OutcomePending, secrets: sent.receiver.secrets,
 	}
 	for attempt := 1; attempt <= p.options.Delivery.Attempts; attempt++ {
+		p.showPending(sent, result)
 		delivery := p.deliver(ctx, sent, attempt)
 		result.Deliveries = append(result.Deliveries, delivery)
 		if delivery.Verdict != VerdictNoAnswer || ctx.Err() != nil {
@@ -100,6 +103,7 @@ func (p *Platform) deliverAll(ctx context.Context, sent outgoing) PushResult {
 		}
 	}
 	result.DurationMS = milliseconds(time.Since(started))
+	result.Outcome = OutcomeFailed
 	switch result.Deliveries[len(result.Deliveries)-1].Verdict {
 	case VerdictShown:
 		result.Outcome = OutcomeShown
@@ -115,24 +119,25 @@ func (p *Platform) deliverAll(ctx context.Context, sent outgoing) PushResult {
 func (p *Platform) deliver(ctx context.Context, sent outgoing, attempt int) DeliveryResult {
 	started := time.Now()
 	delivery := DeliveryResult{
-		Attempt: attempt, Time: started, RequestURL: sent.url, RequestBody: capture([]byte(sent.body)),
+		Attempt: attempt, Time: started, TimeoutMS: milliseconds(p.options.Delivery.Timeout),
+		RequestURL: sent.url, RequestBody: capture([]byte(sent.body)),
 	}
 	client := p.fresh
 	if sent.push.ReuseConnections {
 		client = p.reusing
 	}
-	status, body, err := p.post(ctx, client, sent)
+	got, err := p.post(ctx, client, sent)
 	delivery.DurationMS = milliseconds(time.Since(started))
-	delivery.Status = status
-	delivery.ResponseBody = capture(body)
+	delivery.Status, delivery.ContentType = got.status, got.contentType
+	delivery.ResponseBody = capture(got.body)
 	switch {
 	case err != nil:
 		delivery.Verdict, delivery.Reason = VerdictNoAnswer, p.describe(err)
-	case status != http.StatusOK:
+	case got.status != http.StatusOK:
 		delivery.Verdict = VerdictNoAnswer
-		delivery.Reason = fmt.Sprintf("HTTP status %d counts as no answer", status)
+		delivery.Reason = fmt.Sprintf("HTTP status %d counts as no answer", got.status)
 	default:
-		judged := judge(body, sent.expected)
+		judged := judge(got.body, sent.expected)
 		delivery.Verdict, delivery.Reason = judged.verdict, judged.reason
 		delivery.Opened, delivery.line = capture([]byte(judged.opened)), judged.line
 	}
@@ -142,31 +147,37 @@ func (p *Platform) deliver(ctx context.Context, sent outgoing, attempt int) Deli
 
 // post sends the request and reads the whole answer within the timeout. When the
 // time is over, the connection is dropped.
-func (p *Platform) post(ctx context.Context, client *http.Client, sent outgoing) (int, []byte, error) {
+func (p *Platform) post(ctx context.Context, client *http.Client, sent outgoing) (callbackAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Delivery.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, sent.url, strings.NewReader(sent.body))
 	if err != nil {
-		return 0, nil, fmt.Errorf("build request: %w", err)
+		return callbackAnswer{}, fmt.Errorf("build request: %w", err)
 	}
-	request.Header.Set("Content-Type", "text/xml")
-	request.Header.Set("User-Agent", "Mozilla/4.0")
+	request.Header = headerOf(sent.push.Format)
 
 	return exchange(client, request)
 }
 
-func exchange(client *http.Client, request *http.Request) (int, []byte, error) {
+// callbackAnswer is what an account's server answered.
+type callbackAnswer struct {
+	status      int // 0 when there was no answer.
+	contentType string
+	body        []byte
+}
+
+func exchange(client *http.Client, request *http.Request) (callbackAnswer, error) {
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, nil, fmt.Errorf("call callback URL: %w", err)
+		return callbackAnswer{}, fmt.Errorf("call callback URL: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }() // What matters was read; WeChat doesn't care either.
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
-	if err != nil {
-		return response.StatusCode, body, fmt.Errorf("read answer: %w", err)
+	got := callbackAnswer{status: response.StatusCode, contentType: response.Header.Get("Content-Type")}
+	if got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes)); err != nil {
+		return got, fmt.Errorf("read answer: %w", err)
 	}
 
-	return response.StatusCode, body, nil
+	return got, nil
 }
 
 // describe says in words why there was no answer.

@@ -3,9 +3,9 @@ package simulator
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"image/png"
 	"net/http"
 	"strings"
@@ -171,22 +171,22 @@ func (p *Platform) anyMedia(id string) *mediaItem {
 	return nil
 }
 
-// attachPicture stores the picture of an image push. The caller holds the lock.
-func (p *Platform) attachPicture(account *accountState, push *Push, now time.Time) error {
-	data := push.Media
-	if len(data) == 0 {
-		data = samplePicture()
-	}
-	contentType, code := checkMedia(temporaryRules, kindImage, data)
-	if code != codeOK {
-		return fmt.Errorf("%w: media must be a PNG, JPEG or GIF of at most 10 MB (%d %s)", ErrInvalid, code, code.text())
-	}
-	item := &mediaItem{id: p.newMediaID(), kind: kindImage, contentType: contentType, data: data, stored: now}
-	account.temporary.add(item)
-	push.mediaID = item.id
-	push.picURL = p.pictureURL(item)
+// sampleFile is the file of a push that brings none.
+func sampleFile(kind string) []byte {
+	const frames, frame = 50, 32 // One second of AMR-NB at 12.2 kbit/s.
+	switch kind {
+	case kindImage:
+		return samplePicture()
+	case kindThumb:
+		var encoded bytes.Buffer
+		_ = jpeg.Encode(&encoded, image.NewGray(image.Rect(0, 0, 16, 16)), nil) // A buffer takes everything.
 
-	return nil
+		return encoded.Bytes()
+	case kindVoice:
+		return append([]byte(openings[kindVoice].bytes), bytes.Repeat(append([]byte{0x3c}, make([]byte, frame-1)...), frames)...)
+	default:
+		return append([]byte(openings[kind].bytes), make([]byte, 1<<10)...)
+	}
 }
 
 // samplePicture paints the picture of an image push that brings none.

@@ -40,6 +40,27 @@ func ParseMode(name string) (Mode, error) {
 	}
 }
 
+// Format is an account's data format (数据格式), that of its pushes and of the replies to them.
+type Format string
+
+// The two formats of the console.
+const (
+	FormatXML  Format = "xml"
+	FormatJSON Format = "json"
+)
+
+// ParseFormat returns the format of that name. The empty name means XML.
+func ParseFormat(name string) (Format, error) {
+	switch format := Format(name); format {
+	case "":
+		return FormatXML, nil
+	case FormatXML, FormatJSON:
+		return format, nil
+	default:
+		return "", fmt.Errorf("%w: format %q is unknown, use xml or json", ErrInvalid, name)
+	}
+}
+
 // ErrInvalid is wrapped by every error about what the caller asked for.
 var ErrInvalid = errors.New("invalid request")
 
@@ -67,7 +88,12 @@ type Account struct {
 	EncodingAESKey string // EncodingAESKey (消息加解密密钥); may be empty in plain mode.
 	AppSecret      string // AppSecret that the token endpoints check.
 	Mode           Mode   // Mode of message encryption; empty means compatible.
-	CallbackURL    string // CallbackURL (服务器配置 URL) that receives the pushes.
+	Format         Format // Format of pushes and replies (数据格式); empty means XML.
+	CallbackURL    string // CallbackURL (服务器配置 URL) that receives the pushes; of a platform the notices (授权事件接收URL).
+
+	// MessageURL (消息与事件接收URL) of a third-party platform receives the pushes of the accounts that have authorised it;
+	// $APPID$ in it becomes the account's AppID. Empty leaves them to the accounts' own servers.
+	MessageURL string
 
 	// TokenLife makes access tokens live shorter than WeChat's 7200 s, so that a test
 	// sees many renewals in little time; 0 means 7200 s.
@@ -135,8 +161,13 @@ func openAccount(account Account) (*accountState, error) {
 		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
 	}
 	account.Mode = mode
-	if err := checkCallbackURL(account.CallbackURL); err != nil {
+	if account.Format, err = ParseFormat(string(account.Format)); err != nil {
 		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+	}
+	for _, address := range []string{account.CallbackURL, account.MessageURL} {
+		if err := checkCallbackURL(address); err != nil {
+			return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+		}
 	}
 	state := &accountState{Account: account}
 	if account.EncodingAESKey == "" {
@@ -148,7 +179,7 @@ func openAccount(account Account) (*accountState, error) {
 	}
 	state.cipher, err = msgcrypt.New(account.AppID, account.CallbackToken, account.EncodingAESKey)
 	if err != nil {
-		return nil, fmt.Errorf("account %q: %w", account.AppID, err)
+		return nil, fmt.Errorf("%w: account %q: %w", ErrInvalid, account.AppID, err)
 	}
 
 	return state, nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/catalog"
 )
 
 const (
@@ -32,6 +34,7 @@ type Platform struct {
 	once     sync.Once
 	messages atomic.Int64 // The MsgId that was used last.
 	entries  atomic.Int64 // The id of the last chat line or record.
+	catalog  *catalog.Catalog
 
 	mu    sync.Mutex
 	state *state
@@ -41,7 +44,12 @@ type Platform struct {
 // here and not later. Nothing is served before Run.
 func New(options Options) (*Platform, error) {
 	options = options.withDefaults()
+	known, err := catalog.Load()
+	if err != nil {
+		return nil, fmt.Errorf("load the catalogue of pushes: %w", err)
+	}
 	platform := &Platform{
+		catalog: known,
 		options: options,
 		closing: make(chan struct{}),
 		fresh:   newDeliveryClient(false),
@@ -56,8 +64,7 @@ func New(options Options) (*Platform, error) {
 		if _, twice := platform.state.accounts[account.AppID]; twice {
 			return nil, fmt.Errorf("%w: account %q is configured twice", ErrInvalid, account.AppID)
 		}
-		platform.state.accounts[account.AppID] = opened
-		platform.state.order = append(platform.state.order, account.AppID)
+		platform.state.add(opened)
 	}
 	platform.state.reset()
 	// MsgIds go on from the time, so that a restarted simulator doesn't repeat

@@ -1,24 +1,32 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/explain"
 )
 
 // Type is the kind of a push, WeChat's MsgType.
 type Type string
 
-// The pushes that the simulator sends.
+// The types that a Push has constants for. Every other MsgType of Types does as well.
 const (
-	TypeText  Type = "text"
-	TypeImage Type = "image"
-	TypeEvent Type = "event"
+	TypeText     Type = "text"
+	TypeImage    Type = "image"
+	TypeVoice    Type = "voice"
+	TypeVideo    Type = "video"
+	TypeLocation Type = "location"
+	TypeLink     Type = "link"
+	TypeEvent    Type = "event"
 )
 
-// The events that the simulator sends, spelled as on the wire (接收事件推送).
+// The events that followers cause most often, spelled as on the wire (接收事件推送). Every other event of Types does as
+// well.
 const (
 	EventSubscribe   = "subscribe"
 	EventUnsubscribe = "unsubscribe"
@@ -28,34 +36,42 @@ const (
 	EventLocation    = "LOCATION"
 )
 
-// Push is what a follower does. Empty fields get what is most usual: the first
-// account, DefaultFollower, a text, the account's mode.
+// Push is what a follower does, or what WeChat reports to the account. Empty fields get what is most usual: the first
+// account, DefaultFollower, a text, the account's mode, and for the rest what WeChat's documents show.
 type Push struct {
 	Account string // Account is the AppID.
 	From    string // From is the follower's OpenID; a new one follows at once.
-	Type    Type   // Type is text, image or event.
+	Type    Type   // Type is the MsgType, one of Types.
 	Content string // Content of a text.
 	// MenuEntryID is the id of the entry (bizmsgmenuid) when the text is one that the follower tapped in a menu message
 	// (菜单消息) or in a weixin://bizmsgmenu link.
 	MenuEntryID string
-	Media       []byte // Media is the picture of an image message; nil sends a sample.
+	Media       []byte // Media is the file of a picture, voice or video; nil sends a sample.
 	Mode        Mode   // Mode overrides the account's encryption for this push.
+	Format      Format // Format overrides the account's data format for this push.
+	URL         string // URL overrides the account's callback URL for this push.
 
-	Event    string // Event is one of the Event constants.
+	Event    string // Event is one of Types, if Type is event.
 	EventKey string // EventKey is a menu key, a URL, or a scene (subscribe: with qrscene_).
 	Ticket   string // Ticket of a scanned QR code; filled in for scans.
 
 	Latitude, Longitude, Precision float64 // Of a LOCATION event.
 
+	// InfoType makes the push a notice (授权事件等通知) to a third-party platform, whose AppID Account is.
+	InfoType string
+
+	// Fields are values by their path in the document, such as Recognition or ScanCodeInfo/ScanResult; Types tells which
+	// there are. They come before everything else.
+	Fields map[string]string
+	// XML is a document of the caller's own instead of all the above. It goes out as it is, signed, and sealed as the
+	// mode asks; in compatible mode, which adds an element, it is written anew. One in the format JSON goes out as JSON.
+	XML string
+
 	// ReuseConnections keeps connections between deliveries. WeChat opens a new one
 	// for each; a load run may not be able to afford that.
 	ReuseConnections bool
 
-	createTime int64
-	msgID      int64
-	mediaID    string
-	picURL     string
-	menuID     int64 // Of the menu that the follower sees.
+	unlisted bool // Whether it is not shown while it is under way: one of many.
 }
 
 // Outcome is what became of a push as a whole.
@@ -69,6 +85,8 @@ const (
 	OutcomeSilent Outcome = "silent"
 	// OutcomeFailed means that no delivery got a valid answer.
 	OutcomeFailed Outcome = "failed"
+	// OutcomePending means that deliveries are still going on.
+	OutcomePending Outcome = "pending"
 )
 
 // PushResult tells everything about one push.
@@ -78,7 +96,9 @@ type PushResult struct {
 	From       string           `json:"from"`
 	Type       Type             `json:"type"`
 	Event      string           `json:"event,omitempty"`
+	InfoType   string           `json:"info_type,omitempty"` // Of a notice to a third-party platform.
 	Mode       Mode             `json:"mode"`
+	Format     Format           `json:"format"`
 	MsgID      int64            `json:"msg_id,string,omitempty"` // A string, because JavaScript's numbers are too short.
 	Time       time.Time        `json:"time"`
 	DurationMS float64          `json:"duration_ms"` // From the first delivery's start to the last one's end.
@@ -86,6 +106,8 @@ type PushResult struct {
 	Outcome    Outcome          `json:"outcome"`
 	Deliveries []DeliveryResult `json:"deliveries"`
 	Shown      []ChatEntry      `json:"shown"` // What the follower saw as an answer, the notice included.
+
+	secrets explain.Secrets // By which it was signed.
 }
 
 // Noticed reports whether the follower read WeChat's error notice.
@@ -98,9 +120,11 @@ var errNoCallback = errors.New("no callback URL")
 // outgoing is a push ready for delivery.
 type outgoing struct {
 	push     Push
-	clear    string
+	document pushed
+	clear    string // The document before sealing.
 	url      string
 	body     string
+	receiver receiver
 	expected expectation
 	epoch    int
 }
@@ -116,6 +140,8 @@ func (p *Platform) Push(ctx context.Context, push Push) (PushResult, error) {
 	}
 	result := p.deliverAll(ctx, prepared)
 	if err := ctx.Err(); err != nil && result.Outcome == OutcomeFailed {
+		p.forgetPending(result)
+
 		return result, fmt.Errorf("push was given up: %w", err)
 	}
 	p.conclude(prepared, &result)
@@ -134,78 +160,78 @@ func (p *Platform) prepare(push Push) (outgoing, error) {
 	if push, err = complete(push, account.Account); err != nil {
 		return outgoing{}, err
 	}
-	if account.CallbackURL == "" {
-		return outgoing{}, fmt.Errorf("%w: account %q has %w, set it first", ErrInvalid, account.AppID, errNoCallback)
-	}
-	if push.Mode.encrypts() && account.cipher == nil {
-		return outgoing{}, fmt.Errorf("%w: account %q has no EncodingAESKey, which %s mode needs",
-			ErrInvalid, account.AppID, push.Mode)
-	}
-	now := p.state.clock.now()
-	known, err := account.follower(push.From, now)
+	target, err := p.state.receiver(account, push)
 	if err != nil {
 		return outgoing{}, err
 	}
-	push.createTime = time.Now().Unix()
-	_, push.menuID = account.menus.of(known)
-	if push.Type != TypeEvent {
-		push.msgID = p.messages.Add(1)
+	document, err := p.compose(account, &push)
+	if err != nil {
+		return outgoing{}, err
 	}
-	if push.Type == TypeImage {
-		if err := p.attachPicture(account, &push, now); err != nil {
+	if document.byFollower {
+		now := p.state.clock.now()
+		known, err := account.follower(push.From, now)
+		if err != nil {
 			return outgoing{}, err
 		}
+		known.act(push, now)
+		known.allow(push, now)
+		p.say(known, document.line)
 	}
-	known.act(push, now)
-	known.allow(push, now)
-	p.say(known, followerLine(push))
+	sent, err := seal(push, document, target)
+	if err != nil {
+		return outgoing{}, err
+	}
+	sent.epoch = p.state.epoch
+	sent.expected.hasMedia = p.hasMedia(account)
 
-	return p.seal(push, account)
+	return sent, nil
 }
 
 // complete fills in what the caller left out and refuses what can't be sent.
 func complete(push Push, account Account) (Push, error) {
 	push.Account = account.AppID
-	if push.From == "" {
-		push.From = DefaultFollower
-	}
-	if push.Mode == "" {
-		push.Mode = account.Mode
-	}
+	push.From = cmp.Or(push.From, DefaultFollower)
+	push.Mode, push.Format = cmp.Or(push.Mode, account.Mode), cmp.Or(push.Format, account.Format)
 	if _, err := ParseMode(string(push.Mode)); err != nil {
 		return push, err
 	}
-	if push.Type == "" {
-		push.Type = TypeText
+	format, err := ParseFormat(string(push.Format))
+	if err != nil {
+		return push, err
 	}
-	if push.MenuEntryID != "" && push.Type != TypeText {
+	push.Format = format
+	switch {
+	case push.InfoType != "":
+		push.From = "" // WeChat itself.
+
+		return push, checkCallbackURL(push.URL)
+	case push.XML != "":
+		return push, checkCallbackURL(push.URL)
+	}
+	push.Type = cmp.Or(push.Type, TypeText)
+	switch {
+	case push.MenuEntryID != "" && push.Type != TypeText:
 		return push, fmt.Errorf("%w: menu_entry_id is for a text, which the tapped entry sends", ErrInvalid)
+	case push.Type == TypeText && push.Content == "" && push.Fields["Content"] == "":
+		return push, fmt.Errorf("%w: content of a text must not be empty", ErrInvalid)
+	case push.Type == TypeEvent:
+		push, err = completeEvent(push)
 	}
-	switch push.Type {
-	case TypeText:
-		if push.Content == "" {
-			return push, fmt.Errorf("%w: content of a text must not be empty", ErrInvalid)
-		}
-	case TypeImage:
-	case TypeEvent:
-		return completeEvent(push)
-	default:
-		return push, fmt.Errorf("%w: type %q is unknown, use text, image or event", ErrInvalid, push.Type)
+	if err != nil {
+		return push, err
 	}
 
-	return push, nil
+	return push, checkCallbackURL(push.URL)
 }
 
 func completeEvent(push Push) (Push, error) {
+	push.EventKey = cmp.Or(push.Fields["EventKey"], push.EventKey)
 	switch push.Event {
-	case EventSubscribe, EventUnsubscribe, EventLocation:
 	case EventScan, EventClick, EventView:
 		if push.EventKey == "" {
 			return push, fmt.Errorf("%w: event_key of %s must not be empty", ErrInvalid, push.Event)
 		}
-	default:
-		return push, fmt.Errorf("%w: event %q is unknown, use subscribe, unsubscribe, SCAN, CLICK, VIEW or LOCATION",
-			ErrInvalid, push.Event)
 	}
 	if push.Ticket == "" && (push.Event == EventScan || (push.Event == EventSubscribe && push.EventKey != "")) {
 		push.Ticket = "TICKET_" + push.EventKey
@@ -223,52 +249,6 @@ func (f *follower) act(push Push, now time.Time) {
 	f.following = follows
 }
 
-// followerLine is the chat line of what the follower did.
-func followerLine(push Push) ChatEntry {
-	if push.Type == TypeEvent {
-		return ChatEntry{Side: SideEvent, Type: push.Event, Text: push.EventKey}
-	}
-
-	return ChatEntry{Side: SideFollower, Type: string(push.Type), Text: push.Content, MediaID: push.mediaID}
-}
-
-// seal renders the push, signs it, and encrypts it where the mode asks for that.
-func (p *Platform) seal(push Push, account *accountState) (outgoing, error) {
-	elements := renderPush(push, account.OriginalID)
-	clearText := elements.document()
-	query := newSignedQuery(account.CallbackToken)
-	query.values.Set("openid", push.From)
-	body := clearText
-	if push.Mode.encrypts() {
-		envelope, err := account.cipher.Seal([]byte(clearText), query.timestamp, query.nonce)
-		if err != nil {
-			return outgoing{}, fmt.Errorf("seal push: %w", err)
-		}
-		query.values.Set("encrypt_type", "aes")
-		query.values.Set("msg_signature", envelope.MsgSignature)
-		body = renderSealed(push.Mode, elements, account.OriginalID, envelope.Encrypt)
-	}
-	target, err := query.url(account.CallbackURL)
-	if err != nil {
-		return outgoing{}, err
-	}
-
-	return outgoing{
-		push: push, clear: clearText, url: target, body: body, epoch: p.state.epoch,
-		expected: expectation{
-			mode: push.Mode, cipher: account.cipher, follower: push.From, originalID: account.OriginalID,
-			isEvent: push.Type == TypeEvent, answerable: push.answerable(), hasMedia: p.hasMedia(account),
-		},
-	}, nil
-}
-
-// answerable reports whether WeChat shows a reply to the push: to all messages,
-// and of the events to those which the follower triggered knowingly
-// (community knowledge; the documents only say "some events").
-func (push Push) answerable() bool {
-	return push.Type != TypeEvent || push.Event == EventSubscribe || push.Event == EventScan || push.Event == EventClick
-}
-
 // conclude decides what the follower saw and records the push.
 func (p *Platform) conclude(sent outgoing, result *PushResult) {
 	p.mu.Lock()
@@ -276,12 +256,14 @@ func (p *Platform) conclude(sent outgoing, result *PushResult) {
 	if sent.epoch != p.state.epoch {
 		return // The platform was reset meanwhile.
 	}
+	delete(p.state.pending, result.ID)
 	last := result.Deliveries[len(result.Deliveries)-1]
 	known := p.state.accounts[sent.push.Account].followers[sent.push.From]
 	switch {
+	case known == nil: // WeChat's own report: nobody sees anything.
 	case last.line != nil:
 		result.Shown = append(result.Shown, p.say(known, *last.line))
-	case result.Outcome == OutcomeFailed && sent.push.answerable():
+	case result.Outcome == OutcomeFailed && sent.expected.answerable:
 		result.Shown = append(result.Shown, p.say(known, ChatEntry{Side: SideNotice, Type: "notice", Text: Notice}))
 	}
 	p.state.pushes.add(*result)

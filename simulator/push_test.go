@@ -179,7 +179,13 @@ func TestPushRefusesNonsense(t *testing.T) {
 	platform := Start(t)
 	for name, push := range map[string]Push{
 		"empty text":      {},
-		"unknown type":    {Type: "voice"},
+		"unknown type":    {Type: "smell"},
+		"unknown field":   {Content: "x", Fields: map[string]string{"Contnet": "x"}},
+		"unknown notice":  {Account: DefaultAppID, InfoType: "authorized"},
+		"media of a text": {Content: "x", Media: []byte("x")},
+		"bad format":      {Content: "x", Format: "yaml"},
+		"bad URL":         {Content: "x", URL: "wx"},
+		"bad document":    {XML: "<xml><a></xml>"},
 		"unknown event":   {Type: TypeEvent, Event: "click"},
 		"click, no key":   {Type: TypeEvent, Event: EventClick},
 		"unknown account": {Account: "wx", Content: "x"},

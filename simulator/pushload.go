@@ -101,6 +101,7 @@ func (p *Platform) runLoad(ctx context.Context, load Load) (LoadSummary, error) 
 
 func (p *Platform) pushOne(ctx context.Context, load Load, number int, tally *loadTally) error {
 	push := load.Push
+	push.unlisted = true
 	if load.Followers > 0 {
 		push.From = loadFollower(number % load.Followers)
 	}

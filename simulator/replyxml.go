@@ -2,52 +2,84 @@ package simulator
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
 // reply is a passive reply (被动回复) or its sealed envelope as it came over the
-// wire. Pointers tell an absent element from an empty one.
+// wire, in either format. Pointers tell an absent element from an empty one.
 type reply struct {
-	XMLName      xml.Name `xml:"xml"`
-	ToUserName   string   `xml:"ToUserName"`
-	FromUserName string   `xml:"FromUserName"`
-	CreateTime   string   `xml:"CreateTime"`
-	MsgType      string   `xml:"MsgType"`
-	Content      *string  `xml:"Content"`
-	Image        media    `xml:"Image"`
-	Voice        media    `xml:"Voice"`
-	Video        media    `xml:"Video"`
-	Music        music    `xml:"Music"`
-	ArticleCount string   `xml:"ArticleCount"`
-	Articles     []item   `xml:"Articles>item"`
+	XMLName      xml.Name `json:"-"            xml:"xml"`
+	ToUserName   string   `json:"ToUserName"   xml:"ToUserName"`
+	FromUserName string   `json:"FromUserName" xml:"FromUserName"`
+	CreateTime   numeral  `json:"CreateTime"   xml:"CreateTime"`
+	MsgType      string   `json:"MsgType"      xml:"MsgType"`
+	Content      *string  `json:"Content"      xml:"Content"`
+	Image        media    `json:"Image"        xml:"Image"`
+	Voice        media    `json:"Voice"        xml:"Voice"`
+	Video        media    `json:"Video"        xml:"Video"`
+	Music        music    `json:"Music"        xml:"Music"`
+	ArticleCount numeral  `json:"ArticleCount" xml:"ArticleCount"`
+	Articles     items    `json:"Articles"     xml:"Articles>item"`
 
-	Encrypt      string `xml:"Encrypt"`
-	MsgSignature string `xml:"MsgSignature"`
-	TimeStamp    string `xml:"TimeStamp"`
-	Nonce        string `xml:"Nonce"`
+	Encrypt      string  `json:"Encrypt"      xml:"Encrypt"`
+	MsgSignature string  `json:"MsgSignature" xml:"MsgSignature"`
+	TimeStamp    numeral `json:"TimeStamp"    xml:"TimeStamp"`
+	Nonce        string  `json:"Nonce"        xml:"Nonce"`
 }
 
 type media struct {
-	MediaID string `xml:"MediaId"`
-	Title   string `xml:"Title"`
+	MediaID     string `json:"MediaId"     xml:"MediaId"`
+	Title       string `json:"Title"       xml:"Title"`
+	Description string `json:"Description" xml:"Description"`
 }
 
 type music struct {
-	Title        string `xml:"Title"`
-	Description  string `xml:"Description"`
-	MusicURL     string `xml:"MusicUrl"`
-	ThumbMediaID string `xml:"ThumbMediaId"`
+	Title        string `json:"Title"        xml:"Title"`
+	Description  string `json:"Description"  xml:"Description"`
+	MusicURL     string `json:"MusicUrl"     xml:"MusicUrl"`
+	HQMusicURL   string `json:"HQMusicUrl"   xml:"HQMusicUrl"`
+	ThumbMediaID string `json:"ThumbMediaId" xml:"ThumbMediaId"`
 }
 
 type item struct {
-	Title       string `xml:"Title"`
-	Description string `xml:"Description"`
-	PicURL      string `xml:"PicUrl"`
-	URL         string `xml:"Url"`
+	Title       string `json:"Title"       xml:"Title"`
+	Description string `json:"Description" xml:"Description"`
+	PicURL      string `json:"PicUrl"      xml:"PicUrl"`
+	URL         string `json:"Url"         xml:"Url"`
+}
+
+// numeral is a number as it was written; in JSON it may stand in quotes.
+type numeral string
+
+// UnmarshalJSON reads either form.
+func (n *numeral) UnmarshalJSON(data []byte) error {
+	*n = numeral(strings.Trim(string(data), `"`))
+
+	return nil
+}
+
+// items are the articles of a news reply. In JSON they are an array, or, shaped as the XML, an object that has one; which
+// of the two WeChat takes is not documented.
+type items []item
+
+// UnmarshalJSON reads either form.
+func (i *items) UnmarshalJSON(data []byte) error {
+	var shaped struct {
+		Items []item `json:"item"`
+	}
+	if err := json.Unmarshal(data, &shaped); err == nil {
+		*i = shaped.Items
+
+		return nil
+	}
+
+	return json.Unmarshal(data, (*[]item)(i))
 }
 
 var (
@@ -56,15 +88,34 @@ var (
 	errTrailing      = errors.New("something follows after </xml>")
 )
 
-// parseReply reads exactly one XML document. What is before or after it makes the
+// parseReply reads exactly one document. What is before or after it makes the
 // whole body abnormal, as it does for WeChat.
 func parseReply(body []byte) (reply, error) {
-	if bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")) {
+	switch {
+	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
 		return reply{}, errByteOrderMark
-	}
-	if !utf8.Valid(body) {
+	case !utf8.Valid(body):
 		return reply{}, errNotUTF8
+	case looksLikeJSON(body):
+		return parseReplyJSON(body)
+	default:
+		return parseReplyXML(body)
 	}
+}
+
+// looksLikeJSON tells the two formats apart.
+func looksLikeJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) }
+
+func parseReplyJSON(body []byte) (reply, error) {
+	var parsed reply
+	if err := json.Unmarshal(body, &parsed); err != nil {
+		return reply{}, fmt.Errorf("the body isn't a reply document: %w", err)
+	}
+
+	return parsed, nil
+}
+
+func parseReplyXML(body []byte) (reply, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	var parsed reply
 	if err := decoder.Decode(&parsed); err != nil {

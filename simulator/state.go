@@ -17,6 +17,7 @@ type state struct {
 	order    []string // AppIDs in the order of the configuration; the first is the default.
 	faults   faultTable
 	pushes   *ring[PushResult]
+	pending  map[int64]PushResult // Pushes whose deliveries go on, by their id.
 	calls    *ring[Call]
 	hub      *hub
 }
@@ -124,6 +125,7 @@ func (s *state) reset() {
 	s.clock = clock{}
 	s.faults = faultTable{}
 	s.pushes = newRing[PushResult](maxPushRecords)
+	s.pending = make(map[int64]PushResult)
 	s.calls = newRing[Call](maxCalls)
 	now := s.clock.now()
 	for _, account := range s.accounts {

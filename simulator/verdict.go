@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -39,10 +40,12 @@ const (
 // expectation is what a judge must know of the push that was answered.
 type expectation struct {
 	mode       Mode
+	format     Format
 	cipher     *msgcrypt.Cipher
 	follower   string
 	originalID string
 	isEvent    bool
+	isNotice   bool                            // Whether success is the only answer that WeChat takes.
 	answerable bool                            // Whether WeChat shows a reply to such a push at all.
 	hasMedia   func(mediaID, kind string) bool // Whether the platform knows the file.
 }
@@ -66,8 +69,13 @@ func judge(body []byte, expected expectation) judgement {
 		return judgement{verdict: VerdictSilent, reason: "empty body: nothing is shown"}
 	case string(body) == successBody:
 		return judgement{verdict: VerdictSilent, reason: "success: nothing is shown"}
+	case expected.isNotice:
+		return invalid("", "the answer to a notice must be success")
+	case looksLikeJSON(body) && expected.format != FormatJSON:
+		return invalid("", "the body is JSON, but the account's data format (数据格式) is XML")
+	case looksLikeJSON(body):
 	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) && !bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
-		return invalid("", "the body is neither success, empty, nor XML")
+		return invalid("", "the body is neither success, empty, nor a reply document")
 	}
 	parsed, err := parseReply(body)
 	if err != nil {
@@ -104,8 +112,8 @@ func openReply(sealed reply, expected expectation) (string, error) {
 	if sealed.MsgSignature == "" || sealed.TimeStamp == "" || sealed.Nonce == "" {
 		return "", errEnvelope
 	}
-	opened, err := expected.cipher.Open(sealed.MsgSignature, sealed.TimeStamp, sealed.Nonce,
-		strings.TrimSpace(sealed.Encrypt))
+	opened, err := expected.cipher.Open(strings.TrimSpace(sealed.MsgSignature), strings.TrimSpace(string(sealed.TimeStamp)),
+		strings.TrimSpace(sealed.Nonce), strings.TrimSpace(sealed.Encrypt))
 	if err != nil {
 		return "", fmt.Errorf("the sealed reply can't be opened: %w", err)
 	}
@@ -148,7 +156,7 @@ func checkAddress(answer reply, expected expectation) string {
 	if from := strings.TrimSpace(answer.FromUserName); from != expected.originalID {
 		return fmt.Sprintf("FromUserName is %q, must be the account's original id %q", from, expected.originalID)
 	}
-	if _, err := strconv.ParseInt(strings.TrimSpace(answer.CreateTime), 10, 64); err != nil {
+	if _, err := strconv.ParseInt(strings.TrimSpace(string(answer.CreateTime)), 10, 64); err != nil {
 		return fmt.Sprintf("CreateTime %q isn't an integer", answer.CreateTime)
 	}
 
@@ -167,9 +175,7 @@ func readReply(answer reply, expected expectation) (ChatEntry, string) {
 	case kindVideo:
 		return readMedia(answer.Video, "Video", kindVideo, expected)
 	case "music":
-		thumb := media{MediaID: answer.Music.ThumbMediaID, Title: answer.Music.Title}
-
-		return readMedia(thumb, "Music thumb", kindThumb, expected)
+		return readMusic(answer.Music, expected)
 	case "news":
 		return readNews(answer, expected)
 	case "transfer_customer_service", "transfer_biz_ai_ivr":
@@ -204,8 +210,20 @@ func readMedia(file media, element, kind string, expected expectation) (ChatEntr
 	}
 }
 
+// readMusic reads music, whose picture must be material of the account's; all the rest may be missing.
+func readMusic(sent music, expected expectation) (ChatEntry, string) {
+	line, problem := readMedia(media{MediaID: sent.ThumbMediaID}, "Music thumb", kindThumb, expected)
+	if problem != "" {
+		return ChatEntry{}, problem
+	}
+
+	return ChatEntry{ThumbID: line.MediaID, Articles: []Article{{
+		Title: sent.Title, Description: sent.Description, URL: cmp.Or(sent.HQMusicURL, sent.MusicURL),
+	}}}, ""
+}
+
 func readNews(answer reply, expected expectation) (ChatEntry, string) {
-	count, err := strconv.Atoi(strings.TrimSpace(answer.ArticleCount))
+	count, err := strconv.Atoi(strings.TrimSpace(string(answer.ArticleCount)))
 	if err != nil || count != len(answer.Articles) || count == 0 {
 		return ChatEntry{}, fmt.Sprintf("ArticleCount is %q, there are %d articles", answer.ArticleCount, len(answer.Articles))
 	}

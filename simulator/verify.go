@@ -34,19 +34,19 @@ func (p *Platform) Verify(ctx context.Context, appID string) (VerifyResult, erro
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("build request: %w", err)
 	}
-	request.Header.Set("User-Agent", "Mozilla/4.0")
+	request.Header.Set("User-Agent", userAgent)
 	started := time.Now()
-	status, body, err := exchange(p.fresh, request)
+	got, err := exchange(p.fresh, request)
 	result := VerifyResult{
-		Account: asked.account, Status: status, DurationMS: milliseconds(time.Since(started)),
-		RequestURL: asked.url, ResponseBody: capture(body),
+		Account: asked.account, Status: got.status, DurationMS: milliseconds(time.Since(started)),
+		RequestURL: asked.url, ResponseBody: capture(got.body),
 	}
 	switch {
 	case err != nil:
 		result.Reason = p.describe(err)
-	case status != http.StatusOK:
-		result.Reason = fmt.Sprintf("HTTP status is %d, must be 200", status)
-	case string(body) != asked.echo:
+	case got.status != http.StatusOK:
+		result.Reason = fmt.Sprintf("HTTP status is %d, must be 200", got.status)
+	case string(got.body) != asked.echo:
 		result.Reason = "token验证失败: the body must be exactly " + asked.echo
 	default:
 		result.OK, result.Reason = true, "the body is exactly the echostr"

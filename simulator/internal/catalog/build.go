@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +35,7 @@ func (e Entry) Build(header Header, fields map[string]string) Element {
 		case where == "MsgId":
 			element.Text = strconv.FormatInt(header.MsgID, 10)
 		}
-		// What isn't a number can't stand bare where numbers do: entities would be read back, but WeChat uses CDATA.
+		// What isn't a number doesn't stand bare where numbers do.
 		if set && element.Bare && !isNumber(value) {
 			element.Bare = false
 		}
@@ -69,6 +68,3 @@ func JSONDocument(document Element) string {
 
 	return flat.JSON()
 }
-
-// String names the entry for people.
-func (e Entry) String() string { return fmt.Sprintf("%s (%s)", e.Name, e.Title) }

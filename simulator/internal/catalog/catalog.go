@@ -43,8 +43,9 @@ type Entry struct {
 	GroupEn    string  `json:"group_en"`
 	Title      string  `json:"title"`
 	TitleEn    string  `json:"title_en"`
-	Answerable bool    `json:"answerable"` // Whether the follower sees a reply to it.
-	Fields     []Field `json:"fields"`     // In the order of the document, without those of the header.
+	Answerable bool    `json:"answerable"`  // Whether the follower sees a reply to it.
+	ByFollower bool    `json:"by_follower"` // Whether a follower does it, not WeChat or the account's people.
+	Fields     []Field `json:"fields"`      // In the order of the document, without those of the header.
 
 	document Element
 }
@@ -103,6 +104,7 @@ func describe(file string, document Element) Entry {
 	known := titles[entry.Name]
 	entry.Title, entry.TitleEn = cmp.Or(known.zh, entry.Name), cmp.Or(known.en, entry.Name)
 	entry.Group, entry.GroupEn = groups[known.group].zh, groups[known.group].en
+	entry.ByFollower = known.group.byFollower()
 
 	return entry
 }
@@ -111,6 +113,11 @@ func describe(file string, document Element) Entry {
 // for (community knowledge; the documents only say "some events").
 func Answerable(event string) bool {
 	return slices.Contains([]string{"subscribe", "SCAN", "CLICK", "scancode_waitmsg"}, event)
+}
+
+// Has reports whether the entry has a field.
+func (e Entry) Has(path string) bool {
+	return slices.ContainsFunc(e.Fields, func(field Field) bool { return field.Path == path })
 }
 
 // header are the elements that every push has; they are the platform's to set.
@@ -211,7 +218,7 @@ func (c *Catalog) unknown(msgType, event, infoType string) error {
 func (e Entry) missing(fields map[string]string) string {
 	var missing []string
 	for name := range fields {
-		if !slices.ContainsFunc(e.Fields, func(field Field) bool { return field.Path == name }) {
+		if !e.Has(name) {
 			missing = append(missing, name)
 		}
 	}

@@ -82,7 +82,7 @@ func TestEveryEntryHasATitleAndEveryTitleAnEntry(t *testing.T) {
 	for _, entry := range load(t).All() {
 		names[entry.Name] = true
 		if entry.Group == "" || entry.GroupEn == "" || titles[entry.Name].zh == "" || titles[entry.Name].en == "" {
-			t.Errorf("%s has no title in titles.go", entry)
+			t.Errorf("%s has no title in titles.go", entry.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(titles)) {
@@ -216,6 +216,42 @@ func TestParseXMLRefuses(t *testing.T) {
 			t.Errorf("%.40q: error %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestParseJSON(t *testing.T) {
+	t.Parallel()
+	const text = `{"ToUserName":"gh_1","CreateTime":1700000000,"List":[{"A":"x"},{"A":1.5}],"Nested":{"B":"<>&"},"Nothing":null}`
+	read, err := ParseJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"ToUserName":"gh_1","CreateTime":1700000000,"List":[{"A":"x"},{"A":1.5}],"Nested":{"B":"<>&"}}`
+	if diff := cmp.Diff(want, read.JSON()); diff != "" {
+		t.Errorf("written again (-want +got):\n%s", diff)
+	}
+	for text, want := range map[string]string{
+		``: "EOF", `[]`: "must be a JSON object", `"x"`: "must be a JSON object", `{"a":1} 2`: "something follows", `{"a"`: "byte 4",
+		strings.Repeat(`{"a":`, 100): "levels", `{a:1}`: "invalid character",
+	} {
+		if _, err := ParseJSON([]byte(text)); !errors.Is(err, ErrDocument) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: error %v, want %q", text, err, want)
+		}
+	}
+}
+
+// What is read can be written and read again.
+func FuzzParseJSON(f *testing.F) {
+	f.Add(`{"ToUserName":"gh_1","CreateTime":1700000000,"List":[{"A":"x"},{"A":1.5}]}`)
+	f.Add(`{"a":[[{}],true,null]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		read, err := ParseJSON([]byte(text))
+		if err != nil {
+			return
+		}
+		if _, err := ParseJSON([]byte(read.JSON())); err != nil && len(read.Children) > 0 {
+			t.Errorf("%q was written as %q, which is refused: %v", text, read.JSON(), err)
+		}
+	})
 }
 
 // What is read is what is written, and written again it is the same.

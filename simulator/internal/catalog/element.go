@@ -247,15 +247,16 @@ func (e *Element) writeNamed(out *bytes.Buffer, children []Element, name string)
 
 // scalar is a number where the document has a bare one, a string otherwise.
 func (e *Element) scalar() []byte {
-	if e.Bare && json.Valid([]byte(e.Text)) && isNumber(e.Text) {
+	if e.Bare && isNumber(e.Text) {
 		return []byte(e.Text)
 	}
 
 	return quote(e.Text)
 }
 
+// isNumber reports whether a text is a number as JSON has it.
 func isNumber(text string) bool {
-	return text != "" && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))
+	return text != "" && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && json.Valid([]byte(text))
 }
 
 // quote writes a JSON string with its characters as they are, as WeChat does.

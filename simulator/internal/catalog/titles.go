@@ -19,6 +19,9 @@ const (
 	groupRetired
 )
 
+// byFollower reports whether the entries of a group are what a follower does.
+func (g group) byFollower() bool { return g == groupMessages || g == groupFollower || g == groupMenu }
+
 // name is what people call something.
 type name struct{ zh, en string }
 
