@@ -19,6 +19,9 @@ func (p *Platform) SetAccount(account Account) error {
 	case ok && known.Kind != account.Kind:
 		return fmt.Errorf("%w: account %q is of kind %q, which can't change", ErrInvalid, account.AppID, known.Kind)
 	case ok:
+		if known.Test != account.Test {
+			known.calls.limits = newCallBook(account.Test).limits
+		}
 		known.Account, known.cipher = opened.Account, opened.cipher
 		known.tokens.life = opened.TokenLife
 	case len(p.state.order) >= maxAccounts:
@@ -61,6 +64,7 @@ type accountSettings struct {
 	Format         *Format      `json:"format"`
 	CallbackURL    *string      `json:"callback_url"`
 	MessageURL     *string      `json:"message_url"`
+	Test           *bool        `json:"test"`
 }
 
 // over returns the account with the settings that were given.
@@ -74,6 +78,7 @@ func (s accountSettings) over(account Account) Account {
 	set(&account.Format, s.Format)
 	set(&account.CallbackURL, s.CallbackURL)
 	set(&account.MessageURL, s.MessageURL)
+	set(&account.Test, s.Test)
 
 	return account
 }

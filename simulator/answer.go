@@ -2,11 +2,13 @@ package simulator
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // apiAnswer is what the platform answers. A file is written in pieces, after the
@@ -17,6 +19,10 @@ type apiAnswer struct {
 	header http.Header
 	body   []byte
 	file   io.WriterTo // Written instead of the body, if there is one.
+	cut    bool        // Whether it breaks off in the middle.
+	rid    string      // Of a refusal.
+	// work makes the answer itself, with I/O, after the platform's lock is free.
+	work func(context.Context) apiAnswer
 }
 
 // answer makes an answer of a JSON value.
@@ -35,9 +41,14 @@ func answer(value any) apiAnswer {
 }
 
 // refuse makes an answer of a code; 0 is WeChat's plain ok.
-func refuse(code errcode) apiAnswer {
-	given := answer(newErrorBody(code, ""))
+func refuse(code errcode) apiAnswer { return refuseSaying(code, "") }
+
+// refuseSaying is refuse with other words than the code's own.
+func refuseSaying(code errcode, message string) apiAnswer {
+	body := newErrorBody(code, message)
+	given := answer(body)
 	given.code = code
+	_, given.rid, _ = strings.Cut(body.ErrMsg, ridMark)
 
 	return given
 }
@@ -55,6 +66,11 @@ func answerFile(item *mediaItem) apiAnswer {
 // same.
 func (a apiAnswer) writeTo(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
+	if a.cut {
+		a.writeHalf(w)
+
+		return
+	}
 	w.WriteHeader(a.status)
 	if a.file != nil {
 		_, _ = a.file.WriteTo(w)
@@ -62,6 +78,19 @@ func (a apiAnswer) writeTo(w http.ResponseWriter) {
 		return
 	}
 	_, _ = w.Write(a.body)
+}
+
+// writeHalf promises the whole body and ends the connection after half of it.
+func (a apiAnswer) writeHalf(w http.ResponseWriter) {
+	body := a.body
+	if a.file != nil {
+		var whole bytes.Buffer
+		_, _ = a.file.WriteTo(&whole) // A buffer takes everything.
+		body = whole.Bytes()
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(max(len(body), 1)))
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body[:len(body)/2]) // The server ends a connection on which less was written than promised.
 }
 
 // describe is the answer for the record.

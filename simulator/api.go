@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -20,6 +21,7 @@ type apiRequest struct {
 	query        url.Values
 	header       http.Header
 	body         []byte
+	remote       string        // Address of the caller.
 	chunked      bool          // Whether the body came without a Content-Length.
 	now          time.Time     // On the books' clock.
 	state        *accountState // Of the token; nil for calls that need none.
@@ -45,7 +47,10 @@ func (p *Platform) apiHandler() http.Handler {
 
 			return // The caller went away.
 		}
-		call := &apiRequest{method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body, chunked: r.ContentLength < 0}
+		call := &apiRequest{
+			method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body,
+			remote: remoteIP(r), chunked: r.ContentLength < 0,
+		}
 		call.hide(call.query.Get("access_token"))
 		call.hide(call.query.Get("component_access_token"))
 		call.hide(call.query.Get("secret"))
@@ -71,27 +76,50 @@ func (p *Platform) apiHandler() http.Handler {
 func (p *Platform) serveFaulty(ctx context.Context, table map[string]endpoint, call *apiRequest) (apiAnswer, bool) {
 	fault, hit := p.fault(call.path)
 	if !hit {
-		return p.serve(table, call), true
+		return p.serve(ctx, table, call), true
 	}
 	call.faulty = true
 	pause(ctx, fault.Latency)
+	given, delivered := p.serveWith(ctx, fault, table, call)
+	if fault.ContentType != "" {
+		given.header = maps.Clone(given.header)
+		if given.header == nil {
+			given.header = make(http.Header)
+		}
+		given.header.Set("Content-Type", fault.ContentType)
+	}
+	given.cut = fault.Partial
+
+	return given, delivered
+}
+
+// serveWith serves a call that a fault hits.
+func (p *Platform) serveWith(ctx context.Context, fault Fault, table map[string]endpoint, call *apiRequest) (apiAnswer, bool) {
 	switch {
 	case fault.Drop == DropBefore:
 		return apiAnswer{}, false
 	case fault.HTTPStatus != 0 && fault.HTTPStatus != http.StatusOK:
 		return apiAnswer{status: fault.HTTPStatus}, true
 	case fault.ErrCode != 0:
-		given := answer(newErrorBody(errcode(fault.ErrCode), fault.ErrMsg))
-		given.code = errcode(fault.ErrCode)
-
-		return given, true
+		return refuseSaying(errcode(fault.ErrCode), fault.ErrMsg), true
 	default:
-		return p.serve(table, call), fault.Drop != DropAfter
+		return p.serve(ctx, table, call), fault.Drop != DropAfter
 	}
 }
 
-// serve checks path, method and token in WeChat's order and does what the call asks.
-func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer {
+// serve does what a call asks.
+func (p *Platform) serve(ctx context.Context, table map[string]endpoint, call *apiRequest) apiAnswer {
+	given := p.decide(table, call)
+	if given.work != nil {
+		given = given.work(ctx)
+	}
+
+	return given
+}
+
+// decide checks path, method and token in WeChat's order and does what the call asks, so far as the platform's memory is
+// concerned.
+func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	call.now = p.state.clock.now()
@@ -108,6 +136,9 @@ func (p *Platform) serve(table map[string]endpoint, call *apiRequest) apiAnswer 
 	}
 	if !found.noToken {
 		if code := p.authorize(call); code != codeOK {
+			return refuse(code)
+		}
+		if code := call.state.condition(call.path, false); code != codeOK {
 			return refuse(code)
 		}
 		if !call.state.calls.take(call.path, call.now) {

@@ -36,11 +36,11 @@ func FuzzAPI(f *testing.F) {
 		}
 		platform.mu.Unlock()
 		query.Set("access_token", current.value)
-		given := platform.serve(table, &apiRequest{
+		given := platform.decide(table, &apiRequest{
 			method: table[path].method, path: path, query: query, body: body, header: http.Header{"Content-Type": {contentType}},
 		})
 		switch {
-		case path == "/cgi-bin/showqrcode" || given.file != nil:
+		case path == "/cgi-bin/showqrcode" || given.file != nil || given.work != nil:
 		case given.status != http.StatusOK || !json.Valid(given.body):
 			t.Errorf("%s: status %d, %q", path, given.status, given.body)
 		}

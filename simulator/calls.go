@@ -19,9 +19,12 @@ type Call struct {
 	Generation   int       `json:"generation,omitempty"` // Of the token that was used or issued.
 	Status       int       `json:"status"`               // 0 when a fault dropped the connection.
 	ErrCode      int       `json:"errcode"`
+	RID          string    `json:"rid,omitempty"`   // By which rid/get finds it; only refusals have one.
 	Fault        bool      `json:"fault,omitempty"` // Whether SetFault had a hand in it.
 	RequestBody  string    `json:"request_body,omitempty"`
 	ResponseBody string    `json:"response_body,omitempty"`
+
+	booked time.Time // On the books' clock.
 }
 
 // Calls returns the API calls that are remembered, oldest first.
@@ -39,8 +42,40 @@ func (p *Platform) record(r *apiRequest, given apiAnswer, took time.Duration) {
 		Method: r.method, Path: r.path, Query: r.masked(r.query.Encode()), Account: r.account,
 		Generation: r.generation, Status: given.status, ErrCode: int(given.code), Fault: r.faulty,
 		RequestBody: r.masked(describeBody(r.body)), ResponseBody: r.masked(given.describe()),
+		RID: given.rid, booked: p.state.clock.now(),
 	})
 	p.state.hub.publish(topicCalls)
+}
+
+// ridLife is how long a rid is remembered (查询 rid 信息: seven days).
+const ridLife = 7 * 24 * time.Hour
+
+// getRID serves POST /cgi-bin/openapi/rid/get: what the account asked when it was refused. Secrets stay masked.
+func (p *Platform) getRID(r *apiRequest) apiAnswer {
+	var asked struct {
+		RID string `json:"rid"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	for _, call := range p.state.calls.values {
+		if call.RID == "" || call.RID != asked.RID {
+			continue
+		}
+		switch {
+		case call.Account != r.account:
+			return refuse(codeRIDForbidden)
+		case r.now.Sub(call.booked) >= ridLife:
+			return refuse(codeRID)
+		}
+
+		return answer(map[string]any{"errcode": codeOK, "errmsg": codeOK.text(), "request": map[string]any{
+			"invoke_time": call.Time.Unix(), "cost_in_ms": int(call.DurationMS), "request_url": call.Path + "?" + call.Query,
+			"request_body": call.RequestBody, "response_body": call.ResponseBody,
+		}})
+	}
+
+	return refuse(codeRID)
 }
 
 // describeBody keeps text and names what isn't.

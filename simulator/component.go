@@ -127,6 +127,8 @@ type componentRequest struct {
 	Code           string `json:"authorization_code"`
 	Authorizer     string `json:"authorizer_appid"`
 	RefreshToken   string `json:"authorizer_refresh_token"`
+	Option         string `json:"option_name"`
+	Value          string `json:"option_value"`
 	Offset         int    `json:"offset"`
 	Count          int    `json:"count"`
 }
@@ -171,22 +173,6 @@ func (p *Platform) getComponentToken(r *apiRequest) apiAnswer {
 		Token     string `json:"component_access_token"`
 		ExpiresIn int    `json:"expires_in"`
 	}{issued.value, int(issued.remaining(r.now).Seconds())})
-}
-
-// startTicketPush serves POST /cgi-bin/component/api_start_push_ticket. The
-// simulator pushes nothing by itself; IssueVerifyTicket makes tickets.
-func (p *Platform) startTicketPush(r *apiRequest) apiAnswer {
-	var asked struct {
-		AppID  string `json:"component_appid"`
-		Secret string `json:"component_secret"`
-	}
-	if code := r.decode(&asked); code != codeOK {
-		return refuse(code)
-	}
-	r.hide(asked.Secret)
-	_, code := p.authenticateAs(KindPlatform, credentials{AppID: asked.AppID, Secret: asked.Secret})
-
-	return refuse(code)
 }
 
 // asPlatform wraps a call that carries a component_access_token and names the same
@@ -255,21 +241,15 @@ func queryAuth(r *apiRequest, asked componentRequest) apiAnswer {
 		return refuse(codeAuthCodeExpired)
 	}
 	delete(r.state.component.codes, asked.Code)
-	type category struct {
-		ID int `json:"id"`
-	}
-	type function struct {
-		Category category `json:"funcscope_category"`
-	}
 	type authorization struct {
 		AppID string `json:"authorizer_appid"`
 		authorizerTokens
 
-		Functions []function `json:"func_info"`
+		Functions []grantedFunction `json:"func_info"`
 	}
 
 	return answer(map[string]authorization{"authorization_info": {
-		AppID: code.authorizer, authorizerTokens: r.grant(r.authorizer), Functions: []function{{category{1}}, {category{15}}},
+		AppID: code.authorizer, authorizerTokens: r.grant(r.authorizer), Functions: grantedFunctions(),
 	}})
 }
 

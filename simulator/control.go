@@ -24,6 +24,9 @@ func (p *Platform) handler() http.Handler {
 	mux := http.NewServeMux()
 	p.routeControl(mux)
 	p.routePage(mux)
+	p.routeJSSDK(mux)
+	p.routeOAuthPage(mux)
+	p.routeLoginPage(mux)
 	mux.Handle("/", p.apiHandler())
 
 	return mux
@@ -49,8 +52,12 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		mux.Handle("GET /sim/v1/"+path, control(serve))
 	}
 	post := map[string]controlFunc{
-		"push":          p.controlPush,
-		"accounts":      p.controlAccount,
+		"push":     p.controlPush,
+		"accounts": p.controlAccount,
+
+		"accounts/condition":     p.controlCondition,
+		"accounts/ip_allow_list": p.controlIPAllowList,
+
 		"verify":        p.controlVerify,
 		"callback":      p.controlCallback,
 		"tokens/rotate": p.controlRotate,

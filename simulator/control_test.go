@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -111,6 +112,47 @@ func TestFaults(t *testing.T) {
 	steer(t, platform, http.MethodDelete, "faults", "", http.StatusOK)
 	if status, _, err := fetch(); err != nil || status != http.StatusOK {
 		t.Errorf("after removal: status %d, error %v", status, err)
+	}
+}
+
+// Answers of another type, and ones that break off: the call took effect all the same.
+func TestFaultsOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	platform := Start(t)
+	picture, err := platform.AddSyntheticMedia("", kindImage, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := stableToken(t, platform)
+	for name, test := range map[string]struct {
+		fault, path string
+		contentType string
+		length      int
+		whole       bool
+	}{
+		"another type":   {`{"path":"*","content_type":"text/html","count":1}`, "/cgi-bin/menu/get?", "text/html", 0, true},
+		"half of JSON":   {`{"path":"*","partial":true,"count":1}`, "/cgi-bin/menu/get?", "application/json; encoding=utf-8", 0, false},
+		"half of a file": {`{"path":"*","partial":true,"count":1}`, "/cgi-bin/media/get?media_id=" + picture.MediaID + "&", "image/png", 1000, false},
+	} {
+		steer(t, platform, http.MethodPost, "faults", test.fault, http.StatusOK)
+		response, err := http.Get(platform.URL() + test.path + "access_token=" + token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if got := response.Header.Get("Content-Type"); got != test.contentType {
+			t.Errorf("%s: Content-Type %q", name, got)
+		}
+		if (err == nil) != test.whole || len(body) == 0 {
+			t.Errorf("%s: %d bytes, error %v", name, len(body), err)
+		}
+		if test.length > 0 && (int(response.ContentLength) != test.length || len(body) != test.length/2) {
+			t.Errorf("%s: %d of %d bytes", name, len(body), response.ContentLength)
+		}
+	}
+	if calls := platform.Calls(); len(calls) != 4 || !calls[3].Fault {
+		t.Errorf("calls = %+v", calls)
 	}
 }
 

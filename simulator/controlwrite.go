@@ -140,6 +140,8 @@ type faultRequest struct {
 	ErrMsg      string  `json:"errmsg,omitempty"`
 	HTTPStatus  int     `json:"http_status,omitempty"`
 	Drop        Drop    `json:"drop,omitempty"`
+	ContentType string  `json:"content_type,omitempty"`
+	Partial     bool    `json:"partial,omitempty"`
 	Busy        bool    `json:"busy,omitempty"`
 	Count       int     `json:"count"`
 	Probability float64 `json:"probability,omitempty"`
@@ -148,7 +150,7 @@ type faultRequest struct {
 func describeFault(fault Fault) faultRequest {
 	return faultRequest{
 		Path: fault.Path, LatencyMS: int(fault.Latency.Milliseconds()), ErrCode: fault.ErrCode, ErrMsg: fault.ErrMsg,
-		HTTPStatus: fault.HTTPStatus, Drop: fault.Drop, Busy: fault.Busy, Count: fault.Count, Probability: fault.Probability,
+		HTTPStatus: fault.HTTPStatus, Drop: fault.Drop, ContentType: fault.ContentType, Partial: fault.Partial, Busy: fault.Busy, Count: fault.Count, Probability: fault.Probability,
 	}
 }
 
@@ -160,7 +162,7 @@ func (p *Platform) controlFault(w http.ResponseWriter, r *http.Request) (any, er
 
 	return done{OK: true}, p.SetFault(Fault{
 		Path: asked.Path, Latency: time.Duration(asked.LatencyMS) * time.Millisecond, ErrCode: asked.ErrCode,
-		ErrMsg: asked.ErrMsg, HTTPStatus: asked.HTTPStatus, Drop: asked.Drop, Busy: asked.Busy, Count: asked.Count,
+		ErrMsg: asked.ErrMsg, HTTPStatus: asked.HTTPStatus, Drop: asked.Drop, ContentType: asked.ContentType, Partial: asked.Partial, Busy: asked.Busy, Count: asked.Count,
 		Probability: asked.Probability,
 	})
 }

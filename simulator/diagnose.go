@@ -1,12 +1,17 @@
 package simulator
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net"
+	"net/url"
 	"slices"
+	"time"
 )
 
-// checkCallback serves POST /cgi-bin/callback/check (网络检测). It reports a
-// callback address that is well as soon as there is one; nobody is asked.
+// checkCallback serves POST /cgi-bin/callback/check (网络检测): it looks up the callback URL's host, and knocks at its
+// port where WeChat sends a packet. All operators look from here.
 func (p *Platform) checkCallback(r *apiRequest) apiAnswer {
 	var asked struct {
 		Action   string `json:"action"`
@@ -20,28 +25,86 @@ func (p *Platform) checkCallback(r *apiRequest) apiAnswer {
 		return refuse(codeCheckAction)
 	case !slices.Contains([]string{"CHINANET", "UNICOM", "CAP", "DEFAULT"}, asked.Operator):
 		return refuse(codeCheckOperator)
-	case r.state.CallbackURL == "":
+	}
+	target, err := url.Parse(r.state.CallbackURL)
+	if err != nil || target.Host == "" {
 		return refuse(codeNoCallbackURL)
 	}
-	const address, operator = "192.0.2.10", "CAP"
-	found := map[string]any{}
-	if asked.Action != "ping" {
-		found["dns"] = []map[string]string{{"ip": address, "real_operator": operator}}
+
+	return apiAnswer{work: func(ctx context.Context) apiAnswer { return knock(ctx, target, asked.Action) }}
+}
+
+// knock looks up a host and tries its port.
+func knock(ctx context.Context, target *url.URL, action string) apiAnswer {
+	const patience, operator = 2 * time.Second, "CAP"
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	port := cmp.Or(target.Port(), map[string]string{"https": "443"}[target.Scheme], "80")
+	addresses, _ := net.DefaultResolver.LookupHost(ctx, target.Hostname()) // An unknown host has none.
+	dns, ping := []map[string]string{}, []map[string]string{}
+	for _, address := range addresses {
+		dns = append(dns, map[string]string{"ip": address, "real_operator": operator})
+		if action == "dns" {
+			continue
+		}
+		started, loss := time.Now(), "0%"
+		connection, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(address, port))
+		if err != nil {
+			loss = "100%"
+		} else {
+			_ = connection.Close() // It was reached.
+		}
+		ping = append(ping, map[string]string{
+			"ip": address, "from_operator": operator, "package_loss": loss, "time": fmt.Sprintf("%.3fms", milliseconds(time.Since(started))),
+		})
 	}
-	if asked.Action != "dns" {
-		found["ping"] = []map[string]string{{"ip": address, "from_operator": operator, "package_loss": "0%", "time": "20.035ms"}}
+	found := map[string]any{}
+	if action != "ping" {
+		found["dns"] = dns
+	}
+	if action != "dns" {
+		found["ping"] = ping
 	}
 
 	return answer(found)
 }
 
-// getSelfMenu serves GET /cgi-bin/get_current_selfmenu_info (查询自定义菜单信息).
+// getSelfMenu serves GET /cgi-bin/get_current_selfmenu_info (查询自定义菜单信息). Entries of a button stand in a list, unlike
+// those of menu/get.
 func (p *Platform) getSelfMenu(r *apiRequest) apiAnswer {
 	if r.state.menus.standard == nil {
-		return answer(map[string]any{"is_menu_open": 0, "selfmenu_info": Menu{Button: []Button{}}})
+		return answer(map[string]any{"is_menu_open": 0, "selfmenu_info": map[string]any{"button": []any{}}})
 	}
 
-	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": r.state.menus.standard})
+	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": map[string]any{"button": selfMenu(r.state.menus.standard.Button)}})
+}
+
+// selfMenuButton is a button as get_current_selfmenu_info shows it.
+type selfMenuButton struct {
+	Type  string `json:"type,omitempty"`
+	Name  string `json:"name"`
+	Key   string `json:"key,omitempty"`
+	URL   string `json:"url,omitempty"`
+	Value string `json:"value,omitempty"` // The media_id.
+
+	Entries *selfMenuList `json:"sub_button,omitempty"`
+}
+
+type selfMenuList struct {
+	List []selfMenuButton `json:"list"`
+}
+
+func selfMenu(buttons []Button) []selfMenuButton {
+	shown := make([]selfMenuButton, 0, len(buttons))
+	for _, button := range buttons {
+		one := selfMenuButton{Type: button.Type, Name: button.Name, Key: button.Key, URL: button.URL, Value: button.MediaID}
+		if len(button.SubButton) > 0 {
+			one.Entries = &selfMenuList{List: selfMenu(button.SubButton)}
+		}
+		shown = append(shown, one)
+	}
+
+	return shown
 }
 
 // listAgents serves GET /cgi-bin/customservice/getkflist (获取所有客服账号): the

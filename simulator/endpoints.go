@@ -57,6 +57,7 @@ func credentialEndpoints() map[string]endpoint {
 		pathStable:                  post((*Platform).getStableToken).withoutToken(),
 		"/cgi-bin/gettoken":         get((*Platform).getWorkToken).withoutToken(),
 		"/cgi-bin/get_jsapi_ticket": get((*Platform).getWorkTicket),
+		"/cgi-bin/ticket/get":       get((*Platform).getWorkAgentTicket),
 		"/cgi-bin/ticket/getticket": get((*Platform).getTicket),
 	}
 }
@@ -71,6 +72,11 @@ func componentEndpoints() map[string]endpoint {
 		base + "api_query_auth":          post(asPlatform(queryAuth)).withoutToken(),
 		base + "api_get_authorizer_list": post(asPlatform(listAuthorizers)).withoutToken(),
 		base + "api_authorizer_token":    post(asPlatform(getAuthorizerToken)).withoutToken(),
+		base + "api_get_authorizer_info": post(asPlatform(getAuthorizerInfo)).withoutToken(),
+
+		base + "api_get_authorizer_option": post(asPlatform(getAuthorizerOption)).withoutToken(),
+		base + "api_set_authorizer_option": post(asPlatform(setAuthorizerOption)).withoutToken(),
+		base + "clear_quota/v2":            post((*Platform).clearQuotaOfPlatform).withoutToken(),
 	}
 }
 
@@ -79,6 +85,10 @@ func diagnosisEndpoints() map[string]endpoint {
 		"/cgi-bin/clear_quota":       post((*Platform).clearQuota),
 		"/cgi-bin/clear_quota/v2":    post((*Platform).clearQuotaBySecret).withoutToken(),
 		"/cgi-bin/openapi/quota/get": post((*Platform).getQuota),
+
+		"/cgi-bin/openapi/quota/clear": post((*Platform).clearQuotaOfPath),
+		"/cgi-bin/openapi/rid/get":     post((*Platform).getRID),
+
 		"/datacube/getusersummary":   post((*Platform).getUserSummary),
 		"/cgi-bin/callback/check":    post((*Platform).checkCallback),
 		"/cgi-bin/getcallbackip":     get((*Platform).getCallbackIP),

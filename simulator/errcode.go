@@ -79,6 +79,8 @@ const (
 	codeNoDefaultMenu  errcode = 65303
 	codeNoMatchRule    errcode = 65304
 	codePrivateRule    errcode = 65320
+	codeRID            errcode = 76001
+	codeRIDForbidden   errcode = 76002
 	codeQuotaPath      errcode = 76003
 
 	codeOAuthCode           errcode = 40029
@@ -90,6 +92,18 @@ const (
 	codeOAuthRefreshExpired errcode = 42002
 	codeOAuthExpired        errcode = 42003
 	codeUnauthorized        errcode = 48001
+
+	codeIPNotAllowed   errcode = 40164
+	codeSecretFrozen   errcode = 40243
+	codeBanned         errcode = 48004
+	codeUserRestricted errcode = 50001
+	codeRestricted     errcode = 50002
+	codeTokenForbidden errcode = 50004
+	codeAccountFrozen  errcode = 50007
+	codeIPWaits        errcode = 89501
+	codeIPUnconfirmed  errcode = 89503
+	codeIPRefusedTwice errcode = 89506
+	codeIPRefused      errcode = 89507
 
 	codeNotAuthorized   errcode = 61003
 	codeTicketExpired   errcode = 61005
@@ -177,6 +191,8 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeNoDefaultMenu:  "there is no selfmenu, please create selfmenu first",
 	codeNoMatchRule:    "match rule empty",
 	codePrivateRule:    "match rule contains private information",
+	codeRID:            "rid not found",
+	codeRIDForbidden:   "rid belongs to another account",
 	codeQuotaPath:      "cgi_path not found, please check",
 	codeQuotaClears:    "forbid to clear quota because of reaching the limit",
 
@@ -189,6 +205,18 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeOAuthRefreshExpired: "refresh_token expired",
 	codeOAuthExpired:        "code expired",
 	codeUnauthorized:        "api unauthorized",
+
+	codeIPNotAllowed:   "invalid ip, not in whitelist",
+	codeSecretFrozen:   "appsecret is frozen",
+	codeBanned:         "api forbidden for irregularities",
+	codeUserRestricted: "user unauthorized",
+	codeRestricted:     "user limited",
+	codeTokenForbidden: "forbidden to use the token interface",
+	codeAccountFrozen:  "account is frozen",
+	codeIPWaits:        "the ip waits for the administrator to confirm it",
+	codeIPUnconfirmed:  "the ip must be confirmed by the administrator",
+	codeIPRefusedTwice: "the ip was refused twice within 24 hours",
+	codeIPRefused:      "the ip was refused within an hour",
 
 	codeNotAuthorized:   "component is not authorized by this account",
 	codeTicketExpired:   "component ticket is expired",
@@ -211,11 +239,14 @@ func newErrorBody(code errcode, message string) errorBody {
 		message = code.text()
 	}
 	if code != codeOK {
-		message += " rid: " + newRID()
+		message += ridMark + newRID()
 	}
 
 	return errorBody{ErrCode: code, ErrMsg: message}
 }
+
+// ridMark is what stands before the rid.
+const ridMark = " rid: "
 
 func newRID() string {
 	return fmt.Sprintf("%08x-%08x-%08x", uint32(time.Now().Unix()), rand.Uint32(), rand.Uint32()) //nolint:gosec // No secret, and it may wrap.

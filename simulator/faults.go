@@ -27,6 +27,8 @@ type Fault struct {
 	ErrMsg      string        // ErrMsg of that answer; empty means WeChat's own words.
 	HTTPStatus  int           // HTTPStatus that is answered instead, with an empty body; 0 means 200.
 	Drop        Drop          // Drop of the connection.
+	ContentType string        // ContentType that the answer has instead of its own.
+	Partial     bool          // Partial answers break off in the middle: half of the promised length, then the end.
 	Busy        bool          // Busy is short for ErrCode -1.
 	Count       int           // Count of calls that it hits; 0 means all until Reset.
 	Probability float64       // Probability from 0 to 1 that it hits a call; 0 means always.

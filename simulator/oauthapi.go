@@ -13,6 +13,10 @@ func oauthEndpoints() map[string]endpoint {
 		"/sns/userinfo":             get((*Platform).getUserProfile).withoutToken(),
 		"/sns/auth":                 get((*Platform).checkUserToken).withoutToken(),
 		"/sns/jscode2session":       get((*Platform).getSession).withoutToken(),
+
+		"/sns/oauth2/component/access_token":  get((*Platform).getComponentUserToken).withoutToken(),
+		"/sns/oauth2/component/refresh_token": get((*Platform).refreshComponentUserToken).withoutToken(),
+		"/sns/component/jscode2session":       get((*Platform).getComponentSession).withoutToken(),
 	}
 }
 
@@ -30,7 +34,7 @@ func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, str
 		return nil, "", codeSecretMissing
 	case code == "":
 		return nil, "", codeOAuthCodeMissing
-	case r.query.Get("grant_type") != "authorization_code":
+	case r.query.Get("grant_type") != grantCode:
 		return nil, "", codeGrantType
 	}
 	account, refused := p.authenticateAs(KindAccount, asked)
@@ -63,7 +67,7 @@ func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
 		return refuse(codeAppIDMissing)
 	case value == "":
 		return refuse(codeOAuthRefreshMissing)
-	case r.query.Get("grant_type") != "refresh_token":
+	case r.query.Get("grant_type") != grantRefresh:
 		return refuse(codeGrantType)
 	case !known || account.Kind != KindAccount:
 		return refuse(codeAppID)
@@ -145,6 +149,12 @@ func (p *Platform) getSession(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
+
+	return answerSession(r, account, value)
+}
+
+// answerSession exchanges the code of a mini program's user.
+func answerSession(r *apiRequest, account *accountState, value string) apiAnswer {
 	redeemed, code := account.oauth.redeem(value, r.now)
 	if code != codeOK {
 		return refuse(code)

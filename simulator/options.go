@@ -95,6 +95,9 @@ type Account struct {
 	// $APPID$ in it becomes the account's AppID. Empty leaves them to the accounts' own servers.
 	MessageURL string
 
+	// Test makes it a test account (接口测试号), whose daily limits are lower.
+	Test bool
+
 	// TokenLife makes access tokens live shorter than WeChat's 7200 s, so that a test
 	// sees many renewals in little time; 0 means 7200 s.
 	TokenLife time.Duration

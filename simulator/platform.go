@@ -36,6 +36,8 @@ type Platform struct {
 	entries  atomic.Int64 // The id of the last chat line or record.
 	catalog  *catalog.Catalog
 
+	ticketReceivers chan string // Third-party platforms that just asked for verify tickets.
+
 	mu    sync.Mutex
 	state *state
 }
@@ -49,7 +51,7 @@ func New(options Options) (*Platform, error) {
 		return nil, fmt.Errorf("load the catalogue of pushes: %w", err)
 	}
 	platform := &Platform{
-		catalog: known,
+		catalog: known, ticketReceivers: make(chan string, maxAccounts),
 		options: options,
 		closing: make(chan struct{}),
 		fresh:   newDeliveryClient(false),
@@ -86,6 +88,13 @@ func New(options Options) (*Platform, error) {
 func (p *Platform) Run(ctx context.Context) error {
 	defer p.fresh.CloseIdleConnections()
 	defer p.reusing.CloseIdleConnections()
+	work, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	working.Go(func() {
+		pushTickets(work, p.ticketReceivers, p.ticketPlatforms, func(appID string) { p.pushTicket(work, appID) })
+	})
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
 	p.options.Logger.InfoContext(ctx, "simulator is up", "url", p.URL())

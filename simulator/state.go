@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"time"
 
@@ -26,21 +27,30 @@ type state struct {
 type accountState struct {
 	Account
 
-	cipher    *msgcrypt.Cipher // nil in plain mode without a key.
+	cipher     *msgcrypt.Cipher // nil in plain mode without a key.
+	conditions []Condition
+	allowedIPs []netip.Prefix // From which tokens may be fetched; none means from anywhere.
+
 	followers map[string]*follower
 	tokens    *tokenBook
 	calls     *callBook
 	menus     *menuBook
 	tickets   map[string]ticket // By type.
-	component *component        // Of a third-party platform only; empty otherwise.
-	tags      *tagBook
-	oauth     *oauthBook
-	templates sentTemplates
-	massIDs   *ring[string] // The clientmsgids of mass messages.
-	qrCodes   *ring[qrCode]
-	temporary *mediaStore // Temporary material (临时素材).
-	library   *mediaStore // Permanent material (永久素材).
-	pictures  *mediaStore // Pictures within articles, which have no media_id.
+	// formerTickets are the last jsapi tickets that were replaced, by which a stale signature is recognised.
+	formerTickets []string
+	workTickets   quota
+	component     *component        // Of a third-party platform only; empty otherwise.
+	options       map[string]string // That a third-party platform set (授权方选项).
+	// ticketsPushed tells that a third-party platform asked for verify tickets.
+	ticketsPushed bool
+	tags          *tagBook
+	oauth         *oauthBook
+	templates     sentTemplates
+	massIDs       *ring[string] // The clientmsgids of mass messages.
+	qrCodes       *ring[qrCode]
+	temporary     *mediaStore // Temporary material (临时素材).
+	library       *mediaStore // Permanent material (永久素材).
+	pictures      *mediaStore // Pictures within articles, which have no media_id.
 }
 
 // follower is one WeChat user as this account sees them.
@@ -66,13 +76,16 @@ var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 
 // forget returns the account to what it was when it was configured.
 func (a *accountState) forget(now time.Time) {
+	a.conditions, a.allowedIPs = nil, nil
 	a.followers = make(map[string]*follower)
-	a.calls = newCallBook()
+	a.calls = newCallBook(a.Test)
 	a.tokens = newTokenBook(a.AppID, a.calls)
 	a.tokens.life = a.TokenLife
 	a.menus = newMenuBook()
-	a.tickets = make(map[string]ticket)
+	a.tickets, a.formerTickets = make(map[string]ticket), nil
+	a.workTickets = quota{}
 	a.component = newComponent()
+	a.options, a.ticketsPushed = make(map[string]string), false
 	a.tags = newTagBook()
 	a.oauth = newOAuthBook()
 	a.templates = make(sentTemplates)

@@ -35,6 +35,9 @@ func (p *Platform) getToken(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
+	if refusal, may := r.mayFetch(account); !may {
+		return refusal
+	}
 	issued, code := account.tokens.classic(r.now)
 
 	return p.answerToken(r, issued, code)
@@ -49,6 +52,9 @@ func (p *Platform) getStableToken(r *apiRequest) apiAnswer {
 	account, code := p.authenticate(r, asked)
 	if code != codeOK {
 		return refuse(code)
+	}
+	if refusal, may := r.mayFetch(account); !may {
+		return refusal
 	}
 	var issued *token
 	if asked.ForceRefresh {
@@ -138,6 +144,7 @@ type ticket struct {
 const (
 	ticketJSAPI = "jsapi"
 	ticketCard  = "wx_card"
+	ticketAgent = "agent_config" // Of WeChat Work.
 )
 
 // getTicket serves GET /cgi-bin/ticket/getticket: the same ticket of a type while
@@ -157,13 +164,39 @@ func (p *Platform) getWorkTicket(r *apiRequest) apiAnswer {
 		return refuse(codeInvalidToken)
 	}
 
-	return p.answerTicket(r, ticketJSAPI)
+	return p.answerWorkTicket(r, ticketJSAPI)
+}
+
+// getWorkAgentTicket serves WeChat Work's GET /cgi-bin/ticket/get?type=agent_config, the ticket of one application.
+func (p *Platform) getWorkAgentTicket(r *apiRequest) apiAnswer {
+	switch {
+	case r.state.Kind != KindWork:
+		return refuse(codeInvalidToken)
+	case r.query.Get("type") != ticketAgent:
+		return refuse(codeArguments)
+	}
+
+	return p.answerWorkTicket(r, ticketAgent)
+}
+
+// workTicketsPerHour is how often an application may ask for a ticket (企业微信, JS-SDK).
+const workTicketsPerHour = 100
+
+func (p *Platform) answerWorkTicket(r *apiRequest, kind string) apiAnswer {
+	if !r.state.workTickets.take(r.now.Format("2006-01-02T15"), workTicketsPerHour) {
+		return refuse(codeDailyQuota)
+	}
+
+	return p.answerTicket(r, kind)
 }
 
 func (p *Platform) answerTicket(r *apiRequest, kind string) apiAnswer {
 	r.state.tokens.fetches.Tickets++
 	current := r.state.tickets[kind]
 	if !r.now.Before(current.expires) {
+		if kind == ticketJSAPI {
+			r.state.keepTicket(current)
+		}
 		current = ticket{value: "TICKET-" + newTokenValue(1)[2:], expires: r.now.Add(tokenLifetime)}
 		r.state.tickets[kind] = current
 	}

@@ -1,0 +1,62 @@
+package simulator
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// login is what an administrator is asked on the page of a third-party platform (第三方平台授权页).
+type login struct {
+	Platform   string
+	Accounts   []string
+	Parameters url.Values
+}
+
+// routeLoginPage serves GET /cgi-bin/componentloginpage of mp.weixin.qq.com: an administrator chooses the account that
+// authorises the platform, whose browser then goes on to redirect_uri with the auth_code; the platform is told as well.
+func (p *Platform) routeLoginPage(mux *http.ServeMux) {
+	templates := pageTemplates()
+	mux.HandleFunc("GET /cgi-bin/componentloginpage", func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		target, err := url.Parse(query.Get("redirect_uri"))
+		if err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
+			showPage(w, templates, "message.html", "redirect_uri 参数错误")
+
+			return
+		}
+		chosen := query.Get("authorizer_appid")
+		if chosen == "" {
+			showPage(w, templates, "login.html", login{
+				Platform: query.Get("component_appid"), Accounts: p.officialAccounts(), Parameters: query,
+			})
+
+			return
+		}
+		code, err := p.Authorize(query.Get("component_appid"), query.Get("pre_auth_code"), chosen)
+		if err != nil {
+			showPage(w, templates, "message.html", err.Error())
+
+			return
+		}
+		if err := p.PushAuthorized(r.Context(), query.Get("component_appid"), chosen, code); err != nil {
+			p.options.Logger.WarnContext(r.Context(), "the platform didn't take the notice of the authorisation", "error", err)
+		}
+		answered := target.Query()
+		answered.Set("auth_code", code)
+		answered.Set("expires_in", "3600")
+		target.RawQuery = answered.Encode()
+		http.Redirect(w, r, target.String(), http.StatusFound) //nolint:gosec // Where the platform's own page asked to go on.
+	})
+}
+
+// officialAccounts are the AppIDs of those that can authorise a platform.
+func (p *Platform) officialAccounts() []string {
+	var found []string
+	for _, account := range p.accountViews() {
+		if account.Kind == KindAccount {
+			found = append(found, account.AppID)
+		}
+	}
+
+	return found
+}
