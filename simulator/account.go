@@ -65,6 +65,7 @@ type accountSettings struct {
 	CallbackURL    *string      `json:"callback_url"`
 	MessageURL     *string      `json:"message_url"`
 	Test           *bool        `json:"test"`
+	Subscription   *bool        `json:"subscription"`
 }
 
 // over returns the account with the settings that were given.
@@ -79,6 +80,7 @@ func (s accountSettings) over(account Account) Account {
 	set(&account.CallbackURL, s.CallbackURL)
 	set(&account.MessageURL, s.MessageURL)
 	set(&account.Test, s.Test)
+	set(&account.Subscription, s.Subscription)
 
 	return account
 }

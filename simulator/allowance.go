@@ -1,6 +1,9 @@
 package simulator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // How many customer-service messages a trigger allows, and for how long. Source:
 // 客服消息, the table of triggers in today's pages (until 2021 it was 20 after a
@@ -48,6 +51,9 @@ func (f *follower) spend(now time.Time) errcode {
 	return codeWindowClosed
 }
 
+// allowingEvents are those after which an account may write: of the menu's these three only, a follow and a scan.
+var allowingEvents = []string{EventClick, "scancode_push", "scancode_waitmsg", EventSubscribe, EventScan}
+
 // allow opens the allowance that a push brings with it.
 func (f *follower) allow(push Push, now time.Time) {
 	switch {
@@ -57,7 +63,7 @@ func (f *follower) allow(push Push, now time.Time) {
 	case push.Type != TypeEvent:
 		f.lastMessage = now
 		f.message = allowance{count: messageAllowance, until: now.Add(messageWindow)}
-	case push.Event == EventClick || push.Event == EventSubscribe || push.Event == EventScan:
+	case slices.Contains(allowingEvents, push.Event):
 		f.action = allowance{count: actionAllowance, until: now.Add(actionWindow)}
 	case push.Event == EventUnsubscribe:
 		f.message, f.action = allowance{}, allowance{}

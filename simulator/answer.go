@@ -40,6 +40,13 @@ func answer(value any) apiAnswer {
 	}
 }
 
+// answerOK makes an answer of values that WeChat gives beside its plain ok.
+func answerOK(values map[string]any) apiAnswer {
+	values["errcode"], values["errmsg"] = codeOK, codeOK.text()
+
+	return answer(values)
+}
+
 // refuse makes an answer of a code; 0 is WeChat's plain ok.
 func refuse(code errcode) apiAnswer { return refuseSaying(code, "") }
 

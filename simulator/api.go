@@ -127,7 +127,7 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 	if !ok {
 		return refuse(codeURL)
 	}
-	if call.method != found.method && (!found.posted || call.method != http.MethodPost) {
+	if !found.takes(call.method) {
 		if found.method == http.MethodGet {
 			return refuse(codeNeedGET)
 		}

@@ -69,7 +69,7 @@ func (p *Platform) getRID(r *apiRequest) apiAnswer {
 			return refuse(codeRID)
 		}
 
-		return answer(map[string]any{"errcode": codeOK, "errmsg": codeOK.text(), "request": map[string]any{
+		return answerOK(map[string]any{"request": map[string]any{
 			"invoke_time": call.Time.Unix(), "cost_in_ms": int(call.DurationMS), "request_url": call.Path + "?" + call.Query,
 			"request_body": call.RequestBody, "response_body": call.ResponseBody,
 		}})

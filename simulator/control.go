@@ -55,6 +55,8 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"push":     p.controlPush,
 		"accounts": p.controlAccount,
 
+		"scan":                   p.controlScan,
+		"followers/refuse":       p.controlRefusal,
 		"accounts/condition":     p.controlCondition,
 		"accounts/ip_allow_list": p.controlIPAllowList,
 

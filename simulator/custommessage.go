@@ -35,6 +35,9 @@ type customMessage struct {
 	Card struct {
 		ID string `json:"card_id"`
 	} `json:"wxcard"`
+	Agent struct {
+		Account string `json:"kf_account"`
+	} `json:"customservice"`
 }
 
 type customMedia struct {

@@ -9,8 +9,7 @@ import (
 // maxCustomText is the limit of a text in bytes.
 const maxCustomText = 2048
 
-// sendCustomMessage serves POST /cgi-bin/message/custom/send. Whoever speaks
-// (customservice.kf_account) is accepted unseen: the account has no agents.
+// sendCustomMessage serves POST /cgi-bin/message/custom/send, and its sister business/send, whose businessid any may be.
 func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	var message customMessage
 	if code := r.decode(&message); code != codeOK {
@@ -22,6 +21,14 @@ func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	recipient, code := r.recipient(message.ToUser)
 	if code != codeOK {
 		return refuse(code)
+	}
+	switch {
+	case recipient.blacklisted:
+		return refuse(codeBlacklisted)
+	case recipient.refuses:
+		return refuse(codeRefused)
+	case !r.state.agents.may(message.Agent.Account):
+		return refuse(codeAgent)
 	}
 	line, code := message.line(r.knownMedia)
 	if code != codeOK {

@@ -107,12 +107,6 @@ func selfMenu(buttons []Button) []selfMenuButton {
 	return shown
 }
 
-// listAgents serves GET /cgi-bin/customservice/getkflist (获取所有客服账号): the
-// simulator's account has none.
-func (p *Platform) listAgents(*apiRequest) apiAnswer {
-	return answer(map[string]any{"kf_list": []any{}})
-}
-
 // getCallbackIP serves GET /cgi-bin/getcallbackip and its sister for the API hosts.
 // The first entries are examples from the blocks for documentation (RFC 5737), the
 // others the addresses of this host, from which the simulator's own pushes come.

@@ -9,6 +9,7 @@ import (
 type endpoint struct {
 	method  string // GET or POST; WeChat names the right one in its refusal.
 	posted  bool   // Whether POST does as well, where GET is the documented method.
+	gotten  bool   // Whether GET does as well, where POST is the documented method.
 	noToken bool   // Whether the call carries no access_token of the account.
 	serve   func(*Platform, *apiRequest) apiAnswer
 }
@@ -29,6 +30,18 @@ func (e endpoint) orPost() endpoint {
 	return e
 }
 
+// takes reports whether the endpoint may be called by a method.
+func (e endpoint) takes(method string) bool {
+	return method == e.method || (e.posted && method == http.MethodPost) || (e.gotten && method == http.MethodGet)
+}
+
+// orGet makes the endpoint one that takes GET as well as POST.
+func (e endpoint) orGet() endpoint {
+	e.gotten = true
+
+	return e
+}
+
 // withoutToken makes the endpoint one that is called without an access_token of the
 // account.
 func (e endpoint) withoutToken() endpoint {
@@ -44,6 +57,7 @@ func endpoints() map[string]endpoint {
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
 		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), oauthEndpoints(), massEndpoints(), menuEndpoints(), userEndpoints(),
+		agentEndpoints(), draftEndpoints(), blacklistEndpoints(), subscriptionEndpoints(), shortKeyEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}
@@ -98,9 +112,10 @@ func diagnosisEndpoints() map[string]endpoint {
 
 func messageEndpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/cgi-bin/message/custom/send":     post((*Platform).sendCustomMessage),
-		"/cgi-bin/message/custom/typing":   post((*Platform).sendTyping),
-		"/cgi-bin/customservice/getkflist": get((*Platform).listAgents),
+		"/cgi-bin/message/custom/send":            post((*Platform).sendCustomMessage),
+		"/cgi-bin/message/custom/typing":          post((*Platform).sendTyping),
+		"/cgi-bin/message/custom/business/send":   post((*Platform).sendCustomMessage),
+		"/cgi-bin/message/custom/business/typing": post((*Platform).sendTyping),
 	}
 }
 
@@ -108,6 +123,7 @@ func mediaEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"/cgi-bin/media/upload":    post((*Platform).uploadMedia),
 		"/cgi-bin/media/get":       get((*Platform).getMedia),
+		"/cgi-bin/media/get/jssdk": get((*Platform).getVoice),
 		"/cgi-bin/media/uploadimg": post((*Platform).uploadPicture),
 	}
 }

@@ -93,6 +93,34 @@ const (
 	codeOAuthExpired        errcode = 42003
 	codeUnauthorized        errcode = 48001
 
+	codeMenuType      errcode = 40017
+	codeMenuName      errcode = 40018
+	codeMenuKey       errcode = 40019
+	codeMenuURL       errcode = 40020
+	codeSubSize       errcode = 40023
+	codeSubType       errcode = 40024
+	codeSubName       errcode = 40025
+	codeSubKey        errcode = 40026
+	codeSubURL        errcode = 40027
+	codeMassUsers     errcode = 40130
+	codeBlacklisted   errcode = 43019
+	codeTitleSize     errcode = 45003
+	codeMassQuota     errcode = 45028
+	codeTemplateCount errcode = 45026
+	codeLibraryFull   errcode = 45001
+	codeSpeedMissing  errcode = 45084
+	codeSpeed         errcode = 45083
+	codeRefused       errcode = 48002
+	codePublishID     errcode = 53502
+	codeEmptyArticle  errcode = 44003
+	codeSubLevel      errcode = 40022
+	codeAgent         errcode = 65401
+	codeAgentName     errcode = 65404
+	codeAgentCount    errcode = 65405
+	codeAgentTwice    errcode = 65406
+	codeLongData      errcode = 9410010
+	codeShortLife     errcode = 9410011
+
 	codeIPNotAllowed   errcode = 40164
 	codeSecretFrozen   errcode = 40243
 	codeBanned         errcode = 48004
@@ -205,6 +233,34 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeOAuthRefreshExpired: "refresh_token expired",
 	codeOAuthExpired:        "code expired",
 	codeUnauthorized:        "api unauthorized",
+
+	codeMenuType:      "invalid button type",
+	codeMenuName:      "invalid button name size",
+	codeMenuKey:       "invalid button key size",
+	codeMenuURL:       "invalid button url size",
+	codeSubSize:       "invalid sub button size",
+	codeSubType:       "invalid sub button type",
+	codeSubName:       "invalid sub button name size",
+	codeSubKey:        "invalid sub button key size",
+	codeSubURL:        "invalid sub button url size",
+	codeMassUsers:     "invalid openid list size, at least two openid",
+	codeBlacklisted:   "require remove blacklist",
+	codeTitleSize:     "title size out of limit",
+	codeMassQuota:     "has no masssend quota",
+	codeLibraryFull:   "media size out of limit",
+	codeTemplateCount: "template size out of limit",
+	codeSpeedMissing:  "no speed parameter",
+	codeSpeed:         "set speed parameter must between 0 and 4",
+	codeRefused:       "user refuse to accept the msg",
+	codePublishID:     "publish_id is invalid",
+	codeEmptyArticle:  "empty news data",
+	codeSubLevel:      "invalid sub menu level",
+	codeAgent:         "invalid kf_account",
+	codeAgentName:     "invalid kf_account format",
+	codeAgentCount:    "kf_account count is too large",
+	codeAgentTwice:    "kf_account exists",
+	codeLongData:      "long_data is too long",
+	codeShortLife:     "expire_seconds is too long",
 
 	codeIPNotAllowed:   "invalid ip, not in whitelist",
 	codeSecretFrozen:   "appsecret is frozen",

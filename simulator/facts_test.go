@@ -37,6 +37,8 @@ type world struct {
 	t     *testing.T
 	book  *tokenBook // A book of its own, for facts about time alone.
 	token string     // Fetched on first use.
+
+	server string // Of the account, once the follower did something.
 }
 
 func newWorld(t *testing.T) *world {

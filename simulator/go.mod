@@ -7,6 +7,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/wxstack/wxstack/wechat v0.0.0
 	go.uber.org/goleak v1.3.0
+	rsc.io/qr v0.2.0
 )
 
 require github.com/stretchr/testify v1.12.1 // indirect

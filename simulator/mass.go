@@ -1,6 +1,12 @@
 package simulator
 
-import "slices"
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // massMessage is the body of a mass message (群发) or of its preview: in place of
 // touser, sendall has a filter. The content is written as in a customer-service
@@ -8,8 +14,9 @@ import "slices"
 type massMessage struct {
 	customMessage
 
-	ToName string `json:"towxname"`
-	Filter *struct {
+	ToUsers json.RawMessage `json:"touser"` // One OpenID, or a list of them.
+	ToName  string          `json:"towxname"`
+	Filter  *struct {
 		All   bool `json:"is_to_all"`
 		TagID int  `json:"tag_id"`
 	} `json:"filter"`
@@ -48,9 +55,16 @@ func (m massMessage) imageLine(known knownMedia) (ChatEntry, errcode) {
 }
 
 func massEndpoints() map[string]endpoint {
+	const base = "/cgi-bin/message/mass/"
+
 	return map[string]endpoint{
-		"/cgi-bin/message/mass/sendall": post((*Platform).sendToAll),
-		"/cgi-bin/message/mass/preview": post((*Platform).sendPreview),
+		base + "sendall":   post((*Platform).sendToAll),
+		base + "send":      post((*Platform).sendToSome),
+		base + "preview":   post((*Platform).sendPreview),
+		base + "get":       post((*Platform).getMassState),
+		base + "delete":    post((*Platform).deleteMass),
+		base + "speed/get": post((*Platform).getMassSpeed).orGet(),
+		base + "speed/set": post((*Platform).setMassSpeed),
 	}
 }
 
@@ -69,8 +83,7 @@ func (r *apiRequest) mass() (massMessage, ChatEntry, errcode) {
 	return message, line, code
 }
 
-// sendToAll serves POST /cgi-bin/message/mass/sendall. It reaches the followers at
-// once; no MASSSENDJOBFINISH is pushed.
+// sendToAll serves POST /cgi-bin/message/mass/sendall.
 func (p *Platform) sendToAll(r *apiRequest) apiAnswer {
 	message, line, code := r.mass()
 	switch {
@@ -81,20 +94,61 @@ func (p *Platform) sendToAll(r *apiRequest) apiAnswer {
 	case !message.Filter.All && r.state.tags.find(message.Filter.TagID) < 0:
 		return refuse(codeTagID)
 	}
-	if message.ClientID != "" {
-		if slices.Contains(r.state.massIDs.values, message.ClientID) {
-			return refuse(codeMassTwice)
-		}
-		r.state.massIDs.add(message.ClientID)
+
+	return p.sendMass(r, message, line, func(one *follower) bool { return message.Filter.All || one.tagged(message.Filter.TagID) })
+}
+
+// sendToSome serves POST /cgi-bin/message/mass/send.
+func (p *Platform) sendToSome(r *apiRequest) apiAnswer {
+	message, line, code := r.mass()
+	if code != codeOK {
+		return refuse(code)
 	}
+	var users []string
+	if err := json.Unmarshal(message.ToUsers, &users); err != nil {
+		return refuse(codeJSON)
+	}
+	switch {
+	case len(users) < minMassUsers:
+		return refuse(codeMassUsers)
+	case len(users) > maxMassUsers:
+		return refuse(codeOpenIDs)
+	}
+
+	return p.sendMass(r, message, line, func(one *follower) bool { return slices.Contains(users, one.openID) })
+}
+
+// sendMass reaches the chosen followers at once; MASSSENDJOBFINISH tells how many.
+func (p *Platform) sendMass(r *apiRequest, message massMessage, line ChatEntry, chosen func(*follower) bool) apiAnswer {
+	if code := r.state.mass.admit(r.state.Account, message.ClientID, r.now); code != codeOK {
+		return refuse(code)
+	}
+	total, filtered, sent := 0, 0, 0
 	for _, known := range r.state.followers {
-		if known.following && (message.Filter.All || known.tagged(message.Filter.TagID)) {
+		if !known.following || !chosen(known) {
+			continue
+		}
+		total++
+		if known.blacklisted || !known.gets(r.state.Account, r.now) {
+			continue
+		}
+		filtered++
+		if !known.refuses {
+			sent++
 			p.say(known, line)
 		}
 	}
+	job := &massJob{id: p.messages.Add(1), clientID: message.ClientID, status: massSent}
+	r.state.mass.jobs.add(job)
+	p.report(r.state, Push{Event: "MASSSENDJOBFINISH", Fields: map[string]string{
+		"MsgID": formatID(job.id), "Status": "send success", "TotalCount": strconv.Itoa(total), "FilterCount": strconv.Itoa(filtered),
+		"SentCount": strconv.Itoa(sent), "ErrorCount": strconv.Itoa(filtered - sent),
+	}})
 
-	return answerSent("msg_id", p.messages.Add(1))
+	return answerOK(map[string]any{"msg_id": job.id, "msg_data_id": job.id})
 }
+
+func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 
 // sendPreview serves POST /cgi-bin/message/mass/preview to an OpenID. The simulator's
 // followers have no WeChat names.
@@ -103,14 +157,81 @@ func (p *Platform) sendPreview(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
-	if message.ToUser == "" && message.ToName != "" {
+	var user string
+	if err := json.Unmarshal([]byte(cmp.Or(string(message.ToUsers), `""`)), &user); err != nil {
+		return refuse(codeJSON)
+	}
+	if user == "" && message.ToName != "" {
 		return refuse(codeUserName)
 	}
-	known, code := r.recipient(message.ToUser)
+	known, code := r.recipient(user)
 	if code != codeOK {
 		return refuse(code)
 	}
 	p.say(known, line)
 
 	return answerSent("msg_id", p.messages.Add(1))
+}
+
+// massJob finds the mass message that a call is about, whose id is a number or its digits as text.
+func (r *apiRequest) massJob() (*massJob, errcode) {
+	var asked struct {
+		ID json.RawMessage `json:"msg_id"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return nil, code
+	}
+	found := r.state.mass.find(strings.Trim(string(asked.ID), `"`))
+	if found == nil {
+		return nil, codeArguments
+	}
+
+	return found, codeOK
+}
+
+// getMassState serves POST /cgi-bin/message/mass/get.
+func (p *Platform) getMassState(r *apiRequest) apiAnswer {
+	job, code := r.massJob()
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return answer(map[string]any{"msg_id": job.id, "msg_status": job.status})
+}
+
+// deleteMass serves POST /cgi-bin/message/mass/delete. What followers have read stays in their chats.
+func (p *Platform) deleteMass(r *apiRequest) apiAnswer {
+	job, code := r.massJob()
+	if code == codeOK {
+		job.status = massDeleted
+	}
+
+	return refuse(code)
+}
+
+// massSpeeds are how many messages a minute each speed means, in units of 10,000.
+var massSpeeds = [maxMassSpeed + 1]int{80, 60, 45, 30, 10}
+
+// getMassSpeed serves GET and POST /cgi-bin/message/mass/speed/get.
+func (p *Platform) getMassSpeed(r *apiRequest) apiAnswer {
+	return answer(map[string]int{"speed": r.state.mass.speed, "realspeed": massSpeeds[r.state.mass.speed]})
+}
+
+// setMassSpeed serves POST /cgi-bin/message/mass/speed/set.
+func (p *Platform) setMassSpeed(r *apiRequest) apiAnswer {
+	var asked struct {
+		Speed *int `json:"speed"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	switch {
+	case asked.Speed == nil:
+		return refuse(codeSpeedMissing)
+	case *asked.Speed < 0 || *asked.Speed > maxMassSpeed:
+		return refuse(codeSpeed)
+	}
+	r.state.mass.speed = *asked.Speed
+
+	return refuse(codeOK)
 }

@@ -17,9 +17,13 @@ const maxMaterialPage = 20
 var permanentRules = map[string]mediaRule{
 	kindImage: {10 << 20, []string{typePNG, typeJPEG, typeGIF, "image/bmp"}},
 	kindThumb: {64 << 10, []string{typeJPEG}},
-	kindVoice: {2 << 20, nil},
-	kindVideo: {maxPermanentVideo, nil},
+	kindVoice: {2 << 20, []string{typeAMR, "audio/mpeg", "audio/wave"}},
+	kindVideo: {maxPermanentVideo, []string{typeMP4}},
 }
+
+// maxLibrary is how many materials of a kind the library takes by the older documents; newer ones say 100,000 of pictures
+// and articles. The simulator's own memory ends before (maxMediaItems).
+var maxLibrary = map[string]int{kindImage: 5000, kindThumb: 5000, kindVoice: 1000, kindVideo: 1000}
 
 // DefaultNewsID is the media_id of an article (图文素材) that every account has in its
 // library from the start, because the simulator has no drafts to make one from.
@@ -57,12 +61,15 @@ func (p *Platform) addMaterial(r *apiRequest) apiAnswer {
 			return refuse(code)
 		}
 	}
+	if len(r.state.library.list(item.kind)) >= maxLibrary[item.kind] {
+		return refuse(codeLibraryFull)
+	}
 	r.state.library.add(item)
 	if item.kind == kindImage {
-		return answer(map[string]string{"media_id": item.id, "url": p.pictureURL(item)})
+		return answer(map[string]string{fieldMediaID: item.id, "url": p.pictureURL(item)})
 	}
 
-	return answer(map[string]string{"media_id": item.id})
+	return answer(map[string]string{fieldMediaID: item.id})
 }
 
 // describe reads the description that a permanent video must bring. That a title

@@ -81,7 +81,7 @@ func TestMaterial(t *testing.T) {
 	call := func(path, body string) map[string]any {
 		return api(t, platform, http.MethodPost, "/cgi-bin/material/"+path, token, body)
 	}
-	film := bytes.Repeat([]byte{0, 1, 2, 3}, 5<<20)
+	film := append(sampleFile(kindVideo), bytes.Repeat([]byte{0, 1, 2, 3}, 5<<20)...)
 	video := textOf(add(kindVideo, `{"title":"片名","introduction":"简介"}`, film), "media_id")
 	if shown := call("get_material", `{"media_id":"`+video+`"}`); shown["title"] != "片名" || shown["description"] != "简介" {
 		t.Errorf("video: %v", shown)
@@ -153,11 +153,13 @@ func TestUploadRefusals(t *testing.T) {
 		"empty file":           {temporary + kindVoice, "", nil, codeMediaMissing},
 		"text as a picture":    {permanent + kindImage, "", []byte("x"), codeFileType},
 		"temporary video":      {temporary + kindVideo, "", make([]byte, 10<<20+1), codeFileSize},
-		"no description":       {permanent + kindVideo, "", []byte("x"), codeArguments},
-		"bad description":      {permanent + kindVideo, "{", []byte("x"), codeJSON},
-		"no title":             {permanent + kindVideo, `{"introduction":"x"}`, []byte("x"), codeArguments},
-		"video":                {permanent + kindVideo, `{"title":"x"}`, []byte("x"), codeOK},
-		"voice":                {permanent + kindVoice, "", []byte("x"), codeOK},
+		"no description":       {permanent + kindVideo, "", sampleFile(kindVideo), codeArguments},
+		"bad description":      {permanent + kindVideo, "{", sampleFile(kindVideo), codeJSON},
+		"no title":             {permanent + kindVideo, `{"introduction":"x"}`, sampleFile(kindVideo), codeArguments},
+		"video":                {permanent + kindVideo, `{"title":"x"}`, sampleFile(kindVideo), codeOK},
+		"voice":                {permanent + kindVoice, "", sampleFile(kindVoice), codeOK},
+		"text as a voice":      {temporary + kindVoice, "", []byte("x"), codeFileType},
+		"text as a video":      {permanent + kindVideo, `{"title":"x"}`, []byte("x"), codeFileType},
 		"article's picture":    {picture, "", samplePicture(), codeOK},
 		"large picture":        {picture, "", append(samplePicture(), make([]byte, maxArticlePicture)...), codePictureSize},
 		"article's other file": {picture, "", []byte("x"), codeFileType},
@@ -173,7 +175,7 @@ func TestUploadRefusals(t *testing.T) {
 		t.Errorf("chunked: %d, want %d", got, codeMediaMissing)
 	}
 	form := "--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nvoice\r\n" +
-		"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n"
+		"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a\"\r\n\r\n#!AMR\nx\r\n--b--\r\n"
 	for _, path := range []string{temporary, permanent} {
 		if given := upload(t, platform, path+"&"+token, "multipart/form-data; boundary=b", strings.NewReader(form)); textOf(given, "media_id") == "" {
 			t.Errorf("%s with the type in the form: %v", path, given)

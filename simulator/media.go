@@ -24,11 +24,16 @@ const (
 	kindNews  = "news" // Permanent material only.
 )
 
-// The content types of pictures.
+// fieldMediaID is the name of a file's id in requests and answers, and of the type of a menu's button.
+const fieldMediaID = "media_id"
+
+// The content types of material.
 const (
 	typePNG  = "image/png"
 	typeJPEG = "image/jpeg"
 	typeGIF  = "image/gif"
+	typeAMR  = "audio/amr"
+	typeMP4  = "video/mp4"
 )
 
 // mediaRule is what WeChat takes of one kind of material.
@@ -41,8 +46,20 @@ type mediaRule struct {
 var temporaryRules = map[string]mediaRule{
 	kindImage: {10 << 20, []string{typePNG, typeJPEG, typeGIF}},
 	kindThumb: {64 << 10, []string{typeJPEG}},
-	kindVoice: {2 << 20, nil},
-	kindVideo: {10 << 20, nil},
+	kindVoice: {2 << 20, []string{typeAMR, "audio/mpeg"}},
+	kindVideo: {10 << 20, []string{typeMP4}},
+}
+
+// contentTypeOf tells a file's type by its first bytes; the standard library knows no AMR, and MP3 only with a tag.
+func contentTypeOf(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("#!AMR")):
+		return typeAMR
+	case len(data) > 1 && data[0] == 0xFF && data[1]&0xE6 == 0xE2: // The sync of a frame of layer III.
+		return "audio/mpeg"
+	default:
+		return http.DetectContentType(data)
+	}
 }
 
 // checkMedia returns the content type of a file that the rules allow for a kind, or
@@ -57,7 +74,7 @@ func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, e
 	case len(data) > rule.maxBytes:
 		return "", codeFileSize
 	}
-	contentType := http.DetectContentType(data)
+	contentType := contentTypeOf(data)
 	matches := len(rule.prefixes) == 0
 	for _, prefix := range rule.prefixes {
 		matches = matches || strings.HasPrefix(contentType, prefix)
@@ -102,13 +119,27 @@ func (p *Platform) uploadMedia(r *apiRequest) apiAnswer {
 		return answer(map[string]any{"type": kind, "thumb_media_id": item.id, "created_at": r.now.Unix()})
 	}
 
-	return answer(map[string]any{"type": kind, "media_id": item.id, "created_at": r.now.Unix()})
+	return answer(map[string]any{"type": kind, fieldMediaID: item.id, "created_at": r.now.Unix()})
 }
 
-// getMedia serves GET /cgi-bin/media/get. WeChat gives the address of a video, on a
-// host of its own; the simulator gives the video itself.
+// getMedia serves GET /cgi-bin/media/get: the file itself, or, of a video, its address. A synthetic video comes itself,
+// because it is there for tests of large downloads.
 func (p *Platform) getMedia(r *apiRequest) apiAnswer {
-	item := r.state.temporary.find(r.query.Get("media_id"), r.now)
+	item := r.state.temporary.find(r.query.Get(fieldMediaID), r.now)
+	switch {
+	case item == nil:
+		return refuse(codeMediaID)
+	case item.kind == kindVideo && item.synthetic == nil:
+		return answer(map[string]string{"video_url": p.pictureURL(item)})
+	default:
+		return answerFile(item)
+	}
+}
+
+// getVoice serves GET /cgi-bin/media/get/jssdk: the 16 kHz version of a voice that the JS-SDK uploaded. The simulator has
+// one version of each.
+func (p *Platform) getVoice(r *apiRequest) apiAnswer {
+	item := r.state.temporary.find(r.query.Get(fieldMediaID), r.now, kindVoice)
 	if item == nil {
 		return refuse(codeMediaID)
 	}

@@ -43,21 +43,6 @@ func defaultMenu() *Menu {
 	}}
 }
 
-// valid checks what the platform checks: numbers of buttons and that a button
-// without entries of its own does something.
-func (m Menu) valid() bool {
-	if len(m.Button) == 0 || len(m.Button) > maxMenuButtons {
-		return false
-	}
-	for _, button := range m.Button {
-		if len(button.SubButton) > maxSubButtons || button.Name == "" || (len(button.SubButton) == 0 && button.Type == "") {
-			return false
-		}
-	}
-
-	return true
-}
-
 // usesMedia reports whether a button answers with that material.
 func usesMedia(buttons []Button, mediaID string) bool {
 	return slices.ContainsFunc(buttons, func(button Button) bool {
@@ -90,11 +75,11 @@ func (r *apiRequest) menu() (menuRequest, errcode) {
 	if code := r.decode(&asked); code != codeOK {
 		return asked, code
 	}
-	switch {
-	case hasUnicodeEscape(r.body):
+	if hasUnicodeEscape(r.body) {
 		return asked, codeCharset
-	case !asked.valid():
-		return asked, codeButtons
+	}
+	if code := asked.check(r.knownMedia); code != codeOK {
+		return asked, code
 	}
 	for position := range asked.Button {
 		asked.Button[position].normalize()

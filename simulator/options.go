@@ -95,6 +95,10 @@ type Account struct {
 	// $APPID$ in it becomes the account's AppID. Empty leaves them to the accounts' own servers.
 	MessageURL string
 
+	// Subscription makes it a subscription account (订阅号), which may send one mass message a day; otherwise it is a
+	// service account (服务号), whose followers get four a month.
+	Subscription bool
+
 	// Test makes it a test account (接口测试号), whose daily limits are lower.
 	Test bool
 

@@ -37,6 +37,7 @@ type Platform struct {
 	catalog  *catalog.Catalog
 
 	ticketReceivers chan string // Third-party platforms that just asked for verify tickets.
+	reports         chan Push   // Events that wait to be pushed.
 
 	mu    sync.Mutex
 	state *state
@@ -51,7 +52,7 @@ func New(options Options) (*Platform, error) {
 		return nil, fmt.Errorf("load the catalogue of pushes: %w", err)
 	}
 	platform := &Platform{
-		catalog: known, ticketReceivers: make(chan string, maxAccounts),
+		catalog: known, ticketReceivers: make(chan string, maxAccounts), reports: make(chan Push, maxReports),
 		options: options,
 		closing: make(chan struct{}),
 		fresh:   newDeliveryClient(false),
@@ -95,6 +96,7 @@ func (p *Platform) Run(ctx context.Context) error {
 	working.Go(func() {
 		pushTickets(work, p.ticketReceivers, p.ticketPlatforms, func(appID string) { p.pushTicket(work, appID) })
 	})
+	working.Go(func() { p.pushReports(work) })
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
 	p.options.Logger.InfoContext(ctx, "simulator is up", "url", p.URL())

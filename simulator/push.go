@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/explain"
@@ -243,8 +244,9 @@ func completeEvent(push Push) (Push, error) {
 // act notes whether the follower follows now. Whoever sends anything follows.
 func (f *follower) act(push Push, now time.Time) {
 	follows := push.Event != EventUnsubscribe
-	if follows && !f.following {
+	if follows && (!f.following || push.Event == EventSubscribe) {
 		f.followedAt = now
+		f.scene, _ = strings.CutPrefix(push.EventKey, scenePrefix)
 	}
 	f.following = follows
 }

@@ -1,10 +1,15 @@
 package simulator
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"rsc.io/qr"
 )
 
 // The rules of QR codes with parameters (生成带参数的二维码).
@@ -64,8 +69,16 @@ func qrEndpoints() map[string]endpoint {
 	}
 }
 
-// createQRCode serves POST /cgi-bin/qrcode/create. Whoever plays the follower scans
-// it with a Push of EventScan that has the ticket.
+// scene is what the code stands for, as text.
+func (q qrRequest) scene() string {
+	if scene := q.ActionInfo.Scene; scene.Text != "" {
+		return scene.Text
+	}
+
+	return strconv.FormatInt(q.ActionInfo.Scene.ID, 10)
+}
+
+// createQRCode serves POST /cgi-bin/qrcode/create. Scan is a follower who scans it.
 func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 	var asked qrRequest
 	if code := r.decode(&asked); code != codeOK {
@@ -75,7 +88,7 @@ func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 	value := newTokenValue(1)[2:]
-	created := qrCode{ticket: "gQ" + value[:94], url: "http://weixin.qq.com/q/" + value[94:116]}
+	created := qrCode{scene: asked.scene(), ticket: "gQ" + value[:94], url: "http://weixin.qq.com/q/" + value[94:116]}
 	given := map[string]any{"ticket": created.ticket, "url": created.url}
 	if !asked.permanent() {
 		life := defaultQRLife
@@ -92,26 +105,84 @@ func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 
 // qrCode is a code that the account made.
 type qrCode struct {
-	ticket, url string
-	expires     time.Time // Zero means never.
+	scene, ticket, url string
+	expires            time.Time // Zero means never.
 }
 
-// showQRCode serves GET /cgi-bin/showqrcode of mp.weixin.qq.com. The picture is a
-// picture, but no phone could scan it. Of an unknown ticket there is none.
-func (p *Platform) showQRCode(r *apiRequest) apiAnswer {
-	ticket := r.query.Get("ticket")
-	for _, account := range p.state.accounts {
-		for _, created := range account.qrCodes.values {
-			if created.ticket != ticket || (!created.expires.IsZero() && !r.now.Before(created.expires)) {
-				continue
-			}
-			picture := samplePicture()
+// scannable reports whether the code is still good.
+func (c qrCode) scannable(now time.Time) bool { return c.expires.IsZero() || now.Before(c.expires) }
 
-			return apiAnswer{status: http.StatusOK, body: picture, header: http.Header{
-				"Content-Type": {typePNG}, "Content-Length": {strconv.Itoa(len(picture))},
-			}}
+// qrCode finds the code of a ticket and whose it is.
+func (s *state) qrCode(ticket string, now time.Time) (*accountState, qrCode, bool) {
+	for _, account := range s.accounts {
+		for _, created := range account.qrCodes.values {
+			if created.ticket == ticket && created.scannable(now) {
+				return account, created, true
+			}
 		}
 	}
 
-	return apiAnswer{status: http.StatusNotFound}
+	return nil, qrCode{}, false
+}
+
+// Scan is somebody who scans a QR code of qrcode/create by its ticket (扫描带参数二维码): a follower causes the event SCAN
+// with the scene, anybody else follows by it, which is subscribe with qrscene_ before the scene. An empty OpenID means
+// DefaultFollower. A ticket that is unknown or has ended is an error.
+func (p *Platform) Scan(ctx context.Context, ticket, openID string) (PushResult, error) {
+	push, err := p.scanOf(ticket, cmp.Or(openID, DefaultFollower))
+	if err != nil {
+		return PushResult{}, err
+	}
+
+	return p.Push(ctx, push)
+}
+
+// scanOf is the event that a scan causes.
+func (p *Platform) scanOf(ticket, openID string) (Push, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	account, created, found := p.state.qrCode(ticket, p.state.clock.now())
+	if !found {
+		return Push{}, fmt.Errorf("%w: ticket %q is no QR code that can be scanned: it is unknown or has ended", ErrInvalid, ticket)
+	}
+	push := Push{Account: account.AppID, From: openID, Type: TypeEvent, Event: EventScan, EventKey: created.scene, Ticket: ticket}
+	if known, ok := account.followers[openID]; !ok || !known.following {
+		push.Event, push.EventKey = EventSubscribe, scenePrefix+created.scene
+	}
+
+	return push, nil
+}
+
+// scenePrefix stands before the scene of somebody who follows by a code.
+const scenePrefix = "qrscene_"
+
+// controlScan serves POST /sim/v1/scan.
+func (p *Platform) controlScan(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Ticket string `json:"ticket"`
+		From   string `json:"from"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return p.Scan(r.Context(), asked.Ticket, asked.From)
+}
+
+// showQRCode serves GET /cgi-bin/showqrcode of mp.weixin.qq.com: a code that phones can read; what it leads to is WeChat's,
+// which knows nothing of it. Of an unknown ticket there is none.
+func (p *Platform) showQRCode(r *apiRequest) apiAnswer {
+	_, created, found := p.state.qrCode(r.query.Get("ticket"), r.now)
+	if !found {
+		return apiAnswer{status: http.StatusNotFound}
+	}
+	code, err := qr.Encode(created.url, qr.M)
+	if err != nil {
+		return apiAnswer{status: http.StatusNotFound} // The address is short and of ASCII.
+	}
+	picture := code.PNG()
+
+	return apiAnswer{status: http.StatusOK, body: picture, header: http.Header{
+		"Content-Type": {typePNG}, "Content-Length": {strconv.Itoa(len(picture))},
+	}}
 }

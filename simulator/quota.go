@@ -144,8 +144,7 @@ func (p *Platform) getQuota(r *apiRequest) apiAnswer {
 		return refuse(codeQuotaPath)
 	}
 
-	return answer(map[string]any{
-		"errcode": codeOK, "errmsg": codeOK.text(),
+	return answerOK(map[string]any{
 		"quota": map[string]int{"daily_limit": limit, "used": used, "remain": max(limit-used, 0)},
 	})
 }

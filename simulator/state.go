@@ -39,14 +39,19 @@ type accountState struct {
 	// formerTickets are the last jsapi tickets that were replaced, by which a stale signature is recognised.
 	formerTickets []string
 	workTickets   quota
-	component     *component        // Of a third-party platform only; empty otherwise.
+	component     *component // Of a third-party platform only; empty otherwise.
+	agents        *agentBook
+	drafts        *draftBook
+	shortKeys     map[string]shortKey
+	mass          *massBook
 	options       map[string]string // That a third-party platform set (授权方选项).
 	// ticketsPushed tells that a third-party platform asked for verify tickets.
 	ticketsPushed bool
 	tags          *tagBook
 	oauth         *oauthBook
-	templates     sentTemplates
-	massIDs       *ring[string] // The clientmsgids of mass messages.
+	templates     *templateBook
+	// sentTemplates are the template messages that bore a client_msg_id.
+	sentTemplates sentTemplates
 	qrCodes       *ring[qrCode]
 	temporary     *mediaStore // Temporary material (临时素材).
 	library       *mediaStore // Permanent material (永久素材).
@@ -59,6 +64,10 @@ type follower struct {
 	following   bool
 	followedAt  time.Time
 	remark      string // That the account gave (备注名).
+	refuses     bool   // Whether messages of the account are refused (拒收).
+	blacklisted bool   // Whether the account has put the follower on its blacklist (黑名单).
+	scene       string // Of the QR code by which the follower came; empty if they came otherwise.
+	massSent    quota  // Mass messages of this month.
 	tags        []int  // Ids of tags, in the order in which they were given.
 	chat        *ring[ChatEntry]
 	message     allowance // Opened by a message: five within 48 hours.
@@ -85,11 +94,12 @@ func (a *accountState) forget(now time.Time) {
 	a.tickets, a.formerTickets = make(map[string]ticket), nil
 	a.workTickets = quota{}
 	a.component = newComponent()
+	a.agents, a.drafts, a.shortKeys = newAgentBook(), newDraftBook(), make(map[string]shortKey)
+	a.mass = newMassBook()
 	a.options, a.ticketsPushed = make(map[string]string), false
 	a.tags = newTagBook()
 	a.oauth = newOAuthBook()
-	a.templates = make(sentTemplates)
-	a.massIDs = newRing[string](maxMassIDs)
+	a.templates, a.sentTemplates = newTemplateBook(), make(sentTemplates)
 	a.qrCodes = newRing[qrCode](maxQRCodes)
 	a.temporary = newMediaStore(mediaShelfLife)
 	a.library = newLibrary(now)

@@ -2,8 +2,11 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -30,6 +33,46 @@ func builtInTemplate() messageTemplate {
 		Content: "{{first.DATA}}\n订单：{{keyword1.DATA}}\n状态：{{keyword2.DATA}}\n{{remark.DATA}}",
 		Example: "您好\n订单：2026010500001\n状态：已发货\n感谢您的光临",
 	}
+}
+
+// maxTemplates is how many templates an account may have (community knowledge).
+const maxTemplates = 25
+
+// templateBook holds the templates of an account and its industries (所属行业).
+type templateBook struct {
+	templates  []messageTemplate
+	added      int
+	industries [2]string
+}
+
+func newTemplateBook() *templateBook {
+	return &templateBook{templates: []messageTemplate{builtInTemplate()}, industries: [2]string{"1", "2"}}
+}
+
+func (b *templateBook) find(id string) int {
+	return slices.IndexFunc(b.templates, func(one messageTemplate) bool { return one.ID == id })
+}
+
+// add makes a template as if it were in WeChat's library under a short id.
+func (b *templateBook) add(short string, keywords []string) (string, errcode) {
+	switch {
+	case short == "":
+		return "", codeTemplateID
+	case len(b.templates) >= maxTemplates:
+		return "", codeTemplateCount
+	}
+	b.added++
+	created := builtInTemplate()
+	created.ID, created.Title = fmt.Sprintf("TEMPLATE_%034d", b.added+1), "模板 "+short
+	if len(keywords) > 0 {
+		created.Content = ""
+		for number, keyword := range keywords {
+			created.Content += fmt.Sprintf("%s：{{keyword%d.DATA}}\n", keyword, number+1)
+		}
+	}
+	b.templates = append(b.templates, created)
+
+	return created.ID, codeOK
 }
 
 // placeholder is where the data of a key stands in a template.
@@ -95,12 +138,74 @@ func templateEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"/cgi-bin/message/template/send":             post((*Platform).sendTemplate),
 		"/cgi-bin/template/get_all_private_template": get((*Platform).listTemplates).orPost(),
+		"/cgi-bin/template/api_add_template":         post((*Platform).addTemplate),
+		"/cgi-bin/template/del_private_template":     post((*Platform).deleteTemplate),
+		"/cgi-bin/template/api_set_industry":         post((*Platform).setIndustry),
+		"/cgi-bin/template/get_industry":             get((*Platform).getIndustry),
 	}
 }
 
 // listTemplates serves GET /cgi-bin/template/get_all_private_template.
-func (p *Platform) listTemplates(*apiRequest) apiAnswer {
-	return answer(map[string]any{"template_list": []messageTemplate{builtInTemplate()}})
+func (p *Platform) listTemplates(r *apiRequest) apiAnswer {
+	return answer(map[string]any{"template_list": append([]messageTemplate{}, r.state.templates.templates...)})
+}
+
+// addTemplate serves POST /cgi-bin/template/api_add_template: every short id is in the library.
+func (p *Platform) addTemplate(r *apiRequest) apiAnswer {
+	var asked struct {
+		Short    string   `json:"template_id_short"`
+		Keywords []string `json:"keyword_name_list"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	id, code := r.state.templates.add(asked.Short, asked.Keywords)
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return answerOK(map[string]any{"template_id": id})
+}
+
+// deleteTemplate serves POST /cgi-bin/template/del_private_template.
+func (p *Platform) deleteTemplate(r *apiRequest) apiAnswer {
+	var asked struct {
+		ID string `json:"template_id"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	position := r.state.templates.find(asked.ID)
+	if position < 0 {
+		return refuse(codeTemplateID)
+	}
+	r.state.templates.templates = slices.Delete(r.state.templates.templates, position, position+1)
+
+	return refuse(codeOK)
+}
+
+// setIndustry serves POST /cgi-bin/template/api_set_industry.
+func (p *Platform) setIndustry(r *apiRequest) apiAnswer {
+	var asked struct {
+		First  numericID `json:"industry_id1"`
+		Second numericID `json:"industry_id2"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	r.state.templates.industries = [2]string{strconv.Itoa(int(asked.First)), strconv.Itoa(int(asked.Second))}
+
+	return refuse(codeOK)
+}
+
+// getIndustry serves GET /cgi-bin/template/get_industry. The names of the industries are left to WeChat.
+func (p *Platform) getIndustry(r *apiRequest) apiAnswer {
+	industry := func(id string) map[string]string {
+		return map[string]string{"first_class": "行业", "second_class": id}
+	}
+	chosen := r.state.templates.industries
+
+	return answer(map[string]any{"primary_industry": industry(chosen[0]), "secondary_industry": industry(chosen[1])})
 }
 
 // sendTemplate serves POST /cgi-bin/message/template/send. A message whose
@@ -115,7 +220,8 @@ func (p *Platform) sendTemplate(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
-	if message.TemplateID != DefaultTemplateID {
+	position := r.state.templates.find(message.TemplateID)
+	if position < 0 {
 		return refuse(codeTemplateID)
 	}
 	if message.Program.AppID == "" && message.Program.PagePath != "" { // An empty object is none.
@@ -125,23 +231,31 @@ func (p *Platform) sendTemplate(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
-	if id, again := r.state.templates.repeated(message, r.now); again {
+	if id, again := r.state.sentTemplates.repeated(message, r.now); again {
 		return answerSent("msgid", id)
 	}
 	id := p.messages.Add(1)
 	if message.ClientID != "" {
-		r.state.templates[[2]string{message.ToUser, message.ClientID}] = sentTemplate{id: id, at: r.now}
+		r.state.sentTemplates[[2]string{message.ToUser, message.ClientID}] = sentTemplate{id: id, at: r.now}
 	}
-	line := ChatEntry{Side: SideAccount, Channel: ChannelTemplate, Type: "template", Text: builtInTemplate().fill(values)}
-	if message.URL != "" {
-		line.Text += "\n" + message.URL
+	status := "success"
+	if recipient.refuses {
+		status = "failed:user block"
+	} else {
+		line := ChatEntry{Side: SideAccount, Channel: ChannelTemplate, Type: "template", Text: r.state.templates.templates[position].fill(values)}
+		if message.URL != "" {
+			line.Text += "\n" + message.URL
+		}
+		p.say(recipient, line)
 	}
-	p.say(recipient, line)
+	p.report(r.state, Push{From: recipient.openID, Event: "TEMPLATESENDJOBFINISH", Fields: map[string]string{
+		"MsgID": strconv.FormatInt(id, 10), "Status": status,
+	}})
 
 	return answerSent("msgid", id)
 }
 
 // answerSent is the answer of interfaces that send: ok and a 64-bit id under its name.
 func answerSent(name string, id int64) apiAnswer {
-	return answer(map[string]any{"errcode": codeOK, "errmsg": codeOK.text(), name: id})
+	return answerOK(map[string]any{name: id})
 }

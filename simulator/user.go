@@ -1,7 +1,10 @@
 package simulator
 
 import (
+	"cmp"
+	"net/http"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -52,10 +55,53 @@ func (f *follower) info() userInfo {
 		group = f.tags[0]
 	}
 
-	return userInfo{Subscribe: 1, OpenID: f.openID, followerInfo: &followerInfo{
+	info := &followerInfo{
 		Language: "zh_CN", SubscribeTime: f.followedAt.Unix(), Remark: f.remark, GroupID: group,
 		TagIDs: append([]int{}, f.tags...), SubscribeScene: "ADD_SCENE_SEARCH",
-	}}
+	}
+	if f.scene != "" {
+		info.SubscribeScene = "ADD_SCENE_QR_CODE"
+		if number, err := strconv.Atoi(f.scene); err == nil {
+			info.QRScene = number
+		} else {
+			info.QRSceneText = f.scene
+		}
+	}
+
+	return userInfo{Subscribe: 1, OpenID: f.openID, followerInfo: info}
+}
+
+// SetRefusal lets a follower refuse the messages of an account (拒收), or take them again: customer-service messages are
+// then answered with 48002, and template messages end as failed:user block. Empty names mean the first account and
+// DefaultFollower.
+func (p *Platform) SetRefusal(appID, openID string, refuses bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	account, err := p.state.account(appID)
+	if err != nil {
+		return err
+	}
+	known, err := account.follower(cmp.Or(openID, DefaultFollower), p.state.clock.now())
+	if err != nil {
+		return err
+	}
+	known.refuses = refuses
+
+	return nil
+}
+
+// controlRefusal serves POST /sim/v1/followers/refuse.
+func (p *Platform) controlRefusal(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		OpenID  string `json:"openid"`
+		Refuses bool   `json:"refuses"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return done{OK: true}, p.SetRefusal(asked.Account, asked.OpenID, asked.Refuses)
 }
 
 // getUserInfo serves GET /cgi-bin/user/info.

@@ -1,0 +1,260 @@
+package simulator
+
+import (
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// The limits of drafts (草稿箱).
+const (
+	maxDraftArticles = 8
+	maxDraftTitle    = 64      // Characters.
+	maxDraftContent  = 20_000  // Characters, of which there must be fewer.
+	maxDraftBytes    = 1 << 20 // Bytes of content.
+	maxDraftPage     = 20
+)
+
+// draft is one article or several, as the account wrote them (图文草稿).
+type draft struct {
+	id       string
+	articles []newsItem
+	updated  time.Time
+}
+
+// publication is a draft on its way to everybody, or there (发布).
+type publication struct {
+	job       int64
+	articleID string
+	articles  []publishedItem
+	published time.Time
+}
+
+// publishedItem is an article that was published.
+type publishedItem struct {
+	newsItem
+
+	Deleted bool `json:"is_deleted"`
+}
+
+// draftBook holds the drafts of an account and what became of them. It is told the time.
+type draftBook struct {
+	drafts    []*draft
+	published []*publication
+}
+
+func newDraftBook() *draftBook { return new(draftBook) }
+
+func (b *draftBook) find(id string) *draft {
+	position := slices.IndexFunc(b.drafts, func(one *draft) bool { return one.id == id })
+	if position < 0 {
+		return nil
+	}
+
+	return b.drafts[position]
+}
+
+// publication returns what that article id stands for, unless it was deleted.
+func (b *draftBook) publication(articleID string) *publication {
+	position := slices.IndexFunc(b.published, func(one *publication) bool { return one.articleID == articleID })
+	if position < 0 {
+		return nil
+	}
+
+	return b.published[position]
+}
+
+func draftEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/cgi-bin/draft/add":      post((*Platform).addDraft),
+		"/cgi-bin/draft/get":      post((*Platform).getDraft),
+		"/cgi-bin/draft/update":   post((*Platform).updateDraft),
+		"/cgi-bin/draft/delete":   post((*Platform).deleteDraft),
+		"/cgi-bin/draft/count":    get((*Platform).countDrafts),
+		"/cgi-bin/draft/batchget": post((*Platform).listDrafts),
+
+		"/cgi-bin/freepublish/submit":     post((*Platform).publish),
+		"/cgi-bin/freepublish/get":        post((*Platform).getPublication),
+		"/cgi-bin/freepublish/getarticle": post((*Platform).getPublished),
+		"/cgi-bin/freepublish/delete":     post((*Platform).deletePublished),
+		"/cgi-bin/freepublish/batchget":   post((*Platform).listPublished),
+	}
+}
+
+// checkArticle returns the refusal of an article of a draft.
+func (r *apiRequest) checkArticle(article newsItem) errcode {
+	characters := utf8.RuneCountInString(article.Content)
+	switch {
+	case article.Title == "" || utf8.RuneCountInString(article.Title) > maxDraftTitle:
+		return codeTitleSize
+	case article.Content == "":
+		return codeEmptyArticle
+	case characters >= maxDraftContent || len(article.Content) > maxDraftBytes:
+		return codeTextTooLong
+	case r.state.library.find(article.ThumbMediaID, r.now, kindImage, kindThumb) == nil:
+		return codeMediaID
+	default:
+		return codeOK
+	}
+}
+
+// addDraft serves POST /cgi-bin/draft/add.
+func (p *Platform) addDraft(r *apiRequest) apiAnswer {
+	var asked struct {
+		Articles []newsItem `json:"articles"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return refuse(code)
+	}
+	switch {
+	case hasUnicodeEscape(r.body):
+		return refuse(codeCharset)
+	case len(asked.Articles) == 0 || len(asked.Articles) > maxDraftArticles:
+		return refuse(codeArticles)
+	}
+	for _, article := range asked.Articles {
+		if code := r.checkArticle(article); code != codeOK {
+			return refuse(code)
+		}
+	}
+	created := &draft{id: p.newMediaID(), articles: asked.Articles, updated: r.now}
+	r.state.drafts.drafts = append(r.state.drafts.drafts, created)
+	if excess := len(r.state.drafts.drafts) - maxMediaItems; excess > 0 {
+		r.state.drafts.drafts = slices.Delete(r.state.drafts.drafts, 0, excess)
+	}
+
+	return answer(map[string]string{fieldMediaID: created.id})
+}
+
+// draft finds the draft that a call is about.
+func (r *apiRequest) draft(into any, id *string) (*draft, errcode) {
+	if code := r.decode(into); code != codeOK {
+		return nil, code
+	}
+	found := r.state.drafts.find(*id)
+	if found == nil {
+		return nil, codeMediaID
+	}
+
+	return found, codeOK
+}
+
+// draftID is the body of the calls about one draft.
+type draftID struct {
+	MediaID string `json:"media_id"`
+}
+
+// getDraft serves POST /cgi-bin/draft/get.
+func (p *Platform) getDraft(r *apiRequest) apiAnswer {
+	var asked draftID
+	found, code := r.draft(&asked, &asked.MediaID)
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return answer(newsItems{Items: found.articles})
+}
+
+// updateDraft serves POST /cgi-bin/draft/update: one article is replaced.
+func (p *Platform) updateDraft(r *apiRequest) apiAnswer {
+	var asked struct {
+		draftID
+
+		Index   int      `json:"index"`
+		Article newsItem `json:"articles"`
+	}
+	found, code := r.draft(&asked, &asked.MediaID)
+	switch {
+	case code != codeOK:
+		return refuse(code)
+	case asked.Index < 0 || asked.Index >= len(found.articles):
+		return refuse(codeArguments)
+	}
+	if code := r.checkArticle(asked.Article); code != codeOK {
+		return refuse(code)
+	}
+	found.articles[asked.Index], found.updated = asked.Article, r.now
+
+	return refuse(codeOK)
+}
+
+// deleteDraft serves POST /cgi-bin/draft/delete.
+func (p *Platform) deleteDraft(r *apiRequest) apiAnswer {
+	var asked draftID
+	found, code := r.draft(&asked, &asked.MediaID)
+	if code != codeOK {
+		return refuse(code)
+	}
+	r.state.drafts.drafts = slices.DeleteFunc(r.state.drafts.drafts, func(one *draft) bool { return one == found })
+
+	return refuse(codeOK)
+}
+
+// countDrafts serves GET /cgi-bin/draft/count.
+func (p *Platform) countDrafts(r *apiRequest) apiAnswer {
+	return answer(map[string]int{"total_count": len(r.state.drafts.drafts)})
+}
+
+// pageRequest asks for a part of a list.
+type pageRequest struct {
+	Offset    int `json:"offset"`
+	Count     int `json:"count"`
+	NoContent int `json:"no_content"`
+}
+
+// page reads what part of a list a call wants. SDKs in wide use send no_content as true and false.
+func (r *apiRequest) page() (pageRequest, errcode) {
+	var asked struct {
+		pageRequest
+
+		NoContent any `json:"no_content"`
+	}
+	if code := r.decode(&asked); code != codeOK {
+		return pageRequest{}, code
+	}
+	if asked.Offset < 0 || asked.Count < 1 || asked.Count > maxDraftPage {
+		return pageRequest{}, codeArguments
+	}
+	if asked.NoContent == true || asked.NoContent == 1.0 {
+		asked.pageRequest.NoContent = 1
+	}
+
+	return asked.pageRequest, codeOK
+}
+
+// pageOf is a part of a list, newest first, as both lists of articles are answered.
+func pageOf[T any](all []T, asked pageRequest, entry func(T) map[string]any) apiAnswer {
+	newest := slices.Clone(all)
+	slices.Reverse(newest)
+	part := newest[min(asked.Offset, len(newest)):]
+	part = part[:min(asked.Count, len(part))]
+	entries := make([]map[string]any, 0, len(part))
+	for _, one := range part {
+		entries = append(entries, entry(one))
+	}
+
+	return answer(map[string]any{"total_count": len(all), "item_count": len(entries), "item": entries})
+}
+
+// listDrafts serves POST /cgi-bin/draft/batchget.
+func (p *Platform) listDrafts(r *apiRequest) apiAnswer {
+	asked, code := r.page()
+	if code != codeOK {
+		return refuse(code)
+	}
+
+	return pageOf(r.state.drafts.drafts, asked, func(one *draft) map[string]any {
+		entry := map[string]any{fieldMediaID: one.id, "update_time": one.updated.Unix()}
+		if asked.NoContent == 0 {
+			entry["content"] = newsItems{Items: one.articles}
+		}
+
+		return entry
+	})
+}
+
+// articleURL is where an article is read.
+func articleURL(articleID string, index int) string {
+	return "https://mp.weixin.qq.com/s/" + articleID + "_" + strconv.Itoa(index)
+}

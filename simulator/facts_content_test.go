@@ -1,0 +1,724 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// send sends a customer-service text to the default follower.
+func (w *world) send(content string) map[string]any {
+	w.t.Helper()
+
+	return w.call(sendPath, customText(DefaultFollower, content))
+}
+
+// act lets the default follower do something; the account's server answers success.
+func (w *world) act(push Push) {
+	w.t.Helper()
+	if w.server == "" {
+		server := httptest.NewServer(answerWith(successBody))
+		w.t.Cleanup(server.Close)
+		w.server = server.URL
+	}
+	push.URL = w.server
+	if _, err := w.Push(w.t.Context(), push); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The conventions of all APIs (api.md, section 2 of our notes).
+func TestFactsOfConventions(t *testing.T) {
+	t.Parallel()
+	facts{
+		"(O) absence of errcode means 0": func(t *testing.T, w *world) {
+			if given := w.call("/cgi-bin/user/get", ""); given["errcode"] != nil || given["total"] != 1.0 {
+				t.Errorf("%v", given)
+			}
+		},
+		"(O) 44002 for an empty body": func(t *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/menu/get", ""), codeOK)
+			w.want(api(t, w.Platform, http.MethodPost, sendPath, withToken(w.token), ""), codeEmptyBody)
+		},
+		"(O) 47001 for a malformed one":           func(_ *testing.T, w *world) { w.want(w.call(sendPath, "{"), codeJSON) },
+		"(O) 43001 for POST, where GET is needed": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/user/get", "{}"), codeNeedGET) },
+		"(O) 43002 for GET, where POST is needed": func(_ *testing.T, w *world) { w.want(w.call(sendPath, ""), codeNeedPOST) },
+		"(O) 40033 for \\uXXXX in texts": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"\u4f60"}}`), codeCharset)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"\u4f60"}}`), codeCharset)
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"type":"click","name":"\u4f60","key":"K"}]}`), codeCharset)
+			w.want(w.call("/cgi-bin/message/mass/sendall", `{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"\u4f60"}}`), codeCharset)
+		},
+		"(O) ids of 64 bits": func(t *testing.T, w *world) {
+			_, body := request(t, http.MethodPost, w.URL()+templatePath+"?access_token="+stableToken(t, w.Platform), templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`))
+			if !strings.Contains(string(body), `"msgid":1`) || len(string(body)) < len(`{"errcode":0,"errmsg":"ok","msgid":17641`)+6 {
+				t.Errorf("%s", body)
+			}
+		},
+		"(O) an unknown path is 40066": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/unknown", ""), codeURL) },
+	}.run(t)
+}
+
+// The daily limits of a new account (api.md, section 3 of our notes).
+func TestFactsOfDailyLimits(t *testing.T) {
+	t.Parallel()
+	list := facts{
+		"(O) over the limit 45009": func(t *testing.T, w *world) {
+			for range 500 {
+				w.want(w.call("/cgi-bin/user/get", ""), codeOK)
+			}
+			w.want(w.call("/cgi-bin/user/get", ""), codeDailyQuota)
+		},
+	}
+	for name, limit := range map[string]struct {
+		path string
+		want float64
+	}{
+		"(O) 2,000 tokens": {pathClassic, 2000}, "(O) 1,000 menus": {"/cgi-bin/menu/create", 1000}, "(O) 10,000 reads of menus": {"/cgi-bin/menu/get", 10_000},
+		"(O) 1,000 deletions of menus": {"/cgi-bin/menu/delete", 1000}, "(O) 1,000 tags": {"/cgi-bin/tags/create", 1000},
+		"(O) 100,000 times tagging": {"/cgi-bin/tags/members/batchtagging", 100_000}, "(≠) 100,000 uploads": {"/cgi-bin/media/upload", 100_000},
+		"(≠) 200,000 downloads": {"/cgi-bin/media/get", 200_000}, "(O) 500,000 customer-service messages": {sendPath, 500_000},
+		"(C) 100 mass messages": {"/cgi-bin/message/mass/sendall", 100}, "(C) 100,000 QR codes": {"/cgi-bin/qrcode/create", 100_000},
+		"(C) 500 lists of followers": {"/cgi-bin/user/get", 500}, "(C) 5,000,000 followers": {"/cgi-bin/user/info", 5_000_000},
+		"(C) 10,000 remarks": {"/cgi-bin/user/info/updateremark", 10_000}, "(C) 100,000 template messages": {templatePath, 100_000},
+	} {
+		list[name+" a day"] = func(t *testing.T, w *world) {
+			w.token = stableToken(t, w.Platform)
+			if got, _, _ := quotaOf(t, w.Platform, w.token, limit.path); got != limit.want {
+				t.Errorf("%s: %v", limit.path, got)
+			}
+		}
+	}
+	list.run(t)
+}
+
+// Customer-service messages (客服消息). Which types and fields there are: TestCustomMessageTypes; the windows:
+// TestCustomSendWindows.
+func TestFactsOfCustomerService(t *testing.T) {
+	t.Parallel()
+	list := facts{
+		"(O) 45015 outside of every window": func(_ *testing.T, w *world) { w.want(w.send("x"), codeWindowClosed) },
+		"(M) one article, 45008 for more": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"news","news":{"articles":[{"title":"a"},{"title":"b"}]}}`), codeArticles)
+		},
+		"(O) 45002 for a text over 2048 bytes": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			w.want(w.send(strings.Repeat("x", 2048)), codeOK)
+			w.want(w.send(strings.Repeat("x", 2049)), codeTextTooLong)
+		},
+		"(O) 40003 for a stranger": func(_ *testing.T, w *world) { w.want(w.call(sendPath, customText("oNOBODY", "x")), codeOpenID) },
+		"(O) 43004 for somebody who left": func(_ *testing.T, w *world) {
+			w.act(Push{Type: TypeEvent, Event: EventUnsubscribe})
+			w.want(w.send("x"), codeNotFollowing)
+		},
+		"(O) a new trigger opens a new allowance": func(_ *testing.T, w *world) {
+			w.spend(Push{Content: "x"}, 5)
+			w.act(Push{Content: "y"})
+			w.want(w.send("x"), codeOK)
+		},
+		"(O) the window of a message is 48 hours": func(_ *testing.T, w *world) { w.window(Push{Content: "x"}, 48*time.Hour) },
+		"(O) the window of a menu press is 1 minute": func(_ *testing.T, w *world) {
+			w.window(Push{Type: TypeEvent, Event: EventClick, EventKey: "K"}, time.Minute)
+		},
+		"(O) a tap in a menu message counts as a menu press": func(_ *testing.T, w *world) { w.spend(Push{Content: "满意", MenuEntryID: "101"}, 3) },
+		"(O) 48002 when the user refuses": func(t *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			steer(t, w.Platform, http.MethodPost, "followers/refuse", `{"refuses":true}`, http.StatusOK)
+			w.want(w.send("x"), codeRefused)
+			steer(t, w.Platform, http.MethodPost, "followers/refuse", `{"refuses":false}`, http.StatusOK)
+			w.want(w.send("x"), codeOK)
+		},
+		"(O) 43019 when the user is on the blacklist": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), codeOK)
+			w.want(w.send("x"), codeBlacklisted)
+		},
+		"(K) business/send and business/typing": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			w.want(w.call("/cgi-bin/message/custom/business/send", `{"businessid":1,"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"}}`), codeOK)
+			w.want(w.call("/cgi-bin/message/custom/business/typing", `{"businessid":1,"touser":"`+DefaultFollower+`","command":"Typing"}`), codeOK)
+		},
+		"(K) 45080 for typing without a message in the last 30 s": func(_ *testing.T, w *world) {
+			typing := func() map[string]any {
+				return w.call("/cgi-bin/message/custom/typing", `{"touser":"`+DefaultFollower+`","command":"Typing"}`)
+			}
+			w.want(typing(), codeTypingWindow)
+			w.act(Push{Content: "x"})
+			w.want(typing(), codeOK)
+			w.want(typing(), codeTypingTwice)
+			w.later(31 * time.Second)
+			w.want(typing(), codeTypingWindow)
+			w.want(w.call("/cgi-bin/message/custom/typing", `{"touser":"`+DefaultFollower+`","command":"x"}`), codeTypingCommand)
+		},
+		"(K) 65401 for an agent that doesn't exist, if there are any": func(_ *testing.T, w *world) {
+			w.act(Push{Content: "x"})
+			as := func(agent string) map[string]any {
+				return w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"},"customservice":{"kf_account":"`+agent+`"}}`)
+			}
+			w.want(as("ming@wxdev"), codeOK)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), codeOK)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), codeAgentTwice)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming","nickname":"小明"}`), codeAgentName)
+			w.want(as("hong@wxdev"), codeAgent)
+			w.want(as("ming@wxdev"), codeOK)
+			w.want(w.call("/customservice/kfaccount/del?kf_account=ming@wxdev", ""), codeOK)
+			w.want(w.call("/customservice/kfaccount/update", `{"kf_account":"ming@wxdev","nickname":"大明"}`), codeAgent)
+		},
+	}
+	for name, trigger := range map[string]struct {
+		push  Push
+		count int
+	}{
+		"(≠) five messages after a message":          {Push{Content: "x"}, 5},
+		"(O) three after a menu press":               {Push{Type: TypeEvent, Event: EventClick, EventKey: "K"}, 3},
+		"(O) three after scancode_push":              {Push{Type: TypeEvent, Event: "scancode_push", EventKey: "K"}, 3},
+		"(O) three after scancode_waitmsg":           {Push{Type: TypeEvent, Event: "scancode_waitmsg", EventKey: "K"}, 3},
+		"(O) three after a follow":                   {Push{Type: TypeEvent, Event: EventSubscribe}, 3},
+		"(O) three after a scan":                     {Push{Type: TypeEvent, Event: EventScan, EventKey: "1"}, 3},
+		"(O) none after a view":                      {Push{Type: TypeEvent, Event: EventView, EventKey: "https://example.com/"}, 0},
+		"(O) none after pictures chosen in the menu": {Push{Type: TypeEvent, Event: "pic_weixin", EventKey: "K"}, 0},
+	} {
+		list[name] = func(_ *testing.T, w *world) { w.spend(trigger.push, trigger.count) }
+	}
+	list.run(t)
+}
+
+// spend pulls a trigger and sends as many messages as it allows; the next is refused.
+func (w *world) spend(trigger Push, count int) {
+	w.t.Helper()
+	w.act(trigger)
+	for range count {
+		w.want(w.send("x"), codeOK)
+	}
+	refusal := codeCountSpent
+	if count == 0 {
+		refusal = codeWindowClosed
+	}
+	w.want(w.send("x"), refusal)
+}
+
+// window pulls a trigger and sends at the end of its window, and after it.
+func (w *world) window(trigger Push, length time.Duration) {
+	w.t.Helper()
+	w.act(trigger)
+	w.later(length - time.Second)
+	w.token = ""
+	w.want(w.send("x"), codeOK)
+	w.later(time.Second)
+	w.want(w.send("x"), codeWindowClosed)
+}
+
+// Custom menus (自定义菜单); conditional ones: TestConditionalMenus.
+func TestFactsOfMenus(t *testing.T) {
+	t.Parallel()
+	button := func(fields string) string { return `{"button":[{"name":"一",` + fields + `}]}` }
+	sub := func(fields string) string {
+		return `{"button":[{"name":"一","sub_button":[{"name":"二",` + fields + `}]}]}`
+	}
+	many := func(count int, one string) string { return strings.TrimSuffix(strings.Repeat(one+",", count), ",") }
+	const click = `{"type":"click","name":"一","key":"K"}`
+	list := facts{
+		"(O) 46003 when there is none": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/menu/delete", ""), codeOK)
+			w.want(w.call("/cgi-bin/menu/get", ""), codeNoMenu)
+		},
+		"(O) 65303 for a conditional menu without a default one": func(_ *testing.T, w *world) {
+			w.call("/cgi-bin/menu/delete", "")
+			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"tag_id":"2"}}`), codeNoDefaultMenu)
+		},
+		"(M) deletion takes the conditional menus as well": func(t *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"client_platform_type":"3"}}`), codeOK)
+			w.call("/cgi-bin/menu/delete", "")
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[`+click+`]}`), codeOK)
+			if given := w.call("/cgi-bin/menu/get", ""); given["conditionalmenu"] != nil {
+				t.Errorf("%v", given)
+			}
+		},
+		"(K) get_current_selfmenu_info has its entries in a list": func(t *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/menu/create", sub(`"type":"view","url":"https://example.com/"`)), codeOK)
+			if got := fmt.Sprint(w.call("/cgi-bin/get_current_selfmenu_info", "")); !strings.Contains(got, "sub_button:map[list:[map[name:二 type:view url:https://example.com/]]]") {
+				t.Error(got)
+			}
+		},
+		"(O) every type that the documents have": func(_ *testing.T, w *world) {
+			for _, kind := range []string{"click", "scancode_push", "scancode_waitmsg", "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select"} {
+				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`","key":"K"`)), codeOK)
+				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`"`)), codeMenuKey)
+			}
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"miniprogram","url":"https://example.com/","appid":"wx1","pagepath":"p"`)), codeOK)
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"media_id","media_id":"`+DefaultNewsID+`"`)), codeOK)
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"article_id","article_id":"A"`)), codeOK)
+		},
+	}
+	for name, test := range map[string]struct {
+		body string
+		want errcode
+	}{
+		"(O) three buttons":                  {`{"button":[` + many(3, click) + `]}`, codeOK},
+		"(O) 40016 for four":                 {`{"button":[` + many(4, click) + `]}`, codeButtons},
+		"(O) 40016 for none":                 {`{"button":[]}`, codeButtons},
+		"(O) five entries":                   {`{"button":[{"name":"一","sub_button":[` + many(5, click) + `]}]}`, codeOK},
+		"(O) 40023 for six":                  {`{"button":[{"name":"一","sub_button":[` + many(6, click) + `]}]}`, codeSubSize},
+		"(O) 40022 for a third level":        {`{"button":[{"name":"一","sub_button":[{"name":"二","sub_button":[` + click + `]}]}]}`, codeSubLevel},
+		"(≠) long names are cut by clients":  {`{"button":[{"type":"click","name":"` + strings.Repeat("名", 40) + `","key":"K"}]}`, codeOK},
+		"(O) 40018 for no name":              {`{"button":[{"type":"click","key":"K"}]}`, codeMenuName},
+		"(O) 40025 for an entry without one": {`{"button":[{"name":"一","sub_button":[{"type":"click","key":"K"}]}]}`, codeSubName},
+		"(O) 40017 for an unknown type":      {button(`"type":"x"`), codeMenuType},
+		"(O) 40024 for an entry of one":      {sub(`"type":"x"`), codeSubType},
+		"(M) a key of 128 bytes":             {button(`"type":"click","key":"` + strings.Repeat("k", 128) + `"`), codeOK},
+		"(M) 40019 for 129":                  {button(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), codeMenuKey},
+		"(M) 40026 for an entry's":           {sub(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), codeSubKey},
+		"(M) an address of 1024 bytes":       {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-13) + `"`), codeOK},
+		"(M) 40020 for 1025":                 {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-12) + `"`), codeMenuURL},
+		"(M) 40027 for an entry's":           {sub(`"type":"view","url":"x"`), codeSubURL},
+		"(O) a mini program needs its appid": {button(`"type":"miniprogram","url":"https://e.cn/","pagepath":"p"`), codeAppID},
+		"(O) and its pagepath":               {button(`"type":"miniprogram","url":"https://e.cn/","appid":"wx1"`), codePagePath},
+		"(O) material that exists":           {button(`"type":"media_id","media_id":"x"`), codeMediaID},
+		"(O) an article_id":                  {button(`"type":"article_view_limited"`), codeArticleID},
+	} {
+		list[name+" (menu/create)"] = func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/menu/create", test.body), test.want) }
+	}
+	list.run(t)
+}
+
+// Tags, followers and the blacklist (用户管理); see TestUsers, TestTags and TestTagLimits for what they answer.
+func TestFactsOfUsers(t *testing.T) {
+	t.Parallel()
+	ids := func(count int) string {
+		return `"` + strings.Repeat(DefaultFollower+`","`, count-1) + DefaultFollower + `"`
+	}
+	facts{
+		"(O) a remark of 30 characters": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 30)+`"}`), codeOK)
+			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 31)+`"}`), codeArguments)
+		},
+		"(O) 100 followers in one batchget": func(_ *testing.T, w *world) {
+			list := func(count int) string {
+				return `{"user_list":[` + strings.TrimSuffix(strings.Repeat(`{"openid":"`+DefaultFollower+`"},`, count), ",") + `]}`
+			}
+			w.want(w.call("/cgi-bin/user/info/batchget", list(100)), codeOK)
+			w.want(w.call("/cgi-bin/user/info/batchget", list(101)), codeOpenIDs)
+		},
+		"(M) nickname and avatar are not filled": func(t *testing.T, w *world) {
+			if given := w.call("/cgi-bin/user/info?openid="+DefaultFollower, ""); given["nickname"] != nil || given["headimgurl"] != nil || given["subscribe"] != 1.0 {
+				t.Errorf("%v", given)
+			}
+		},
+		"(O) 100 tags, then 45056": func(_ *testing.T, w *world) {
+			for number := range 100 {
+				w.want(w.call("/cgi-bin/tags/create", fmt.Sprintf(`{"tag":{"name":"t%d"}}`, number)), codeOK)
+			}
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"one more"}}`), codeTooManyTags)
+		},
+		"(O) a tag's name has 30 bytes, 45158": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), codeOK)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 31)+`"}}`), codeTagNameSize)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), codeTagName)
+		},
+		"(O) 45159 for a tag that isn't there": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":["`+DefaultFollower+`"],"tagid":7}`), codeTagID)
+		},
+		"(O) 50 followers tagged at once": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(50)+`],"tagid":2}`), codeOK)
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(51)+`],"tagid":2}`), codeOpenIDs)
+		},
+		"(M) 20 followers on the blacklist at once": func(t *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(21)+`]}`), codeOpenIDs)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oNOBODY"]}`), codeOpenID)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(20)+`]}`), codeOK)
+			if given := w.call("/cgi-bin/tags/members/getblacklist", `{"begin_openid":""}`); given["total"] != 1.0 {
+				t.Errorf("%v", given)
+			}
+			w.want(w.call("/cgi-bin/tags/members/batchunblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), codeOK)
+			if given := w.call("/cgi-bin/tags/members/getblacklist", `{}`); given["total"] != 0.0 {
+				t.Errorf("%v", given)
+			}
+		},
+		"(O) 100 OpenIDs in one changeopenid": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(100)+`]}`), codeOK)
+			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(101)+`]}`), codeOpenIDs)
+		},
+	}.run(t)
+}
+
+// Material (素材管理); what it answers: TestMaterial and TestUploadRefusals.
+func TestFactsOfMaterial(t *testing.T) {
+	t.Parallel()
+	put := func(w *world, path string, data []byte, description string) map[string]any {
+		if w.token == "" {
+			w.token = stableToken(w.t, w.Platform)
+		}
+		contentType, body := uploadBody(w.t, data, description)
+
+		return upload(w.t, w.Platform, path+"access_token="+w.token, contentType, body)
+	}
+	temporary := func(w *world, kind string, data []byte) map[string]any {
+		return put(w, "/cgi-bin/media/upload?type="+kind+"&", data, "")
+	}
+	filled := func(kind string, length int) []byte {
+		data := sampleFile(kind)
+
+		return append(data, make([]byte, length-len(data))...)
+	}
+	list := facts{
+		"(O) temporary material is kept for three days": func(_ *testing.T, w *world) {
+			id := textOf(temporary(w, kindImage, samplePicture()), "media_id")
+			w.later(3*24*time.Hour - time.Second)
+			w.token = ""
+			status, _ := request(w.t, http.MethodGet, w.URL()+"/cgi-bin/media/get?media_id="+id+"&access_token="+stableToken(w.t, w.Platform), "")
+			if status != http.StatusOK {
+				w.t.Errorf("status %d", status)
+			}
+			w.later(2 * time.Second)
+			w.want(w.call("/cgi-bin/media/get?media_id="+id, ""), codeMediaID)
+		},
+		"(O) a temporary video is given by its address": func(t *testing.T, w *world) {
+			film := sampleFile(kindVideo)
+			given := w.call("/cgi-bin/media/get?media_id="+textOf(temporary(w, kindVideo, film), "media_id"), "")
+			if _, data := request(t, http.MethodGet, textOf(given, "video_url"), ""); !strings.HasPrefix(string(data), "\x00\x00\x00\x18ftyp") {
+				t.Errorf("%v: %d bytes", given, len(data))
+			}
+		},
+		"(M) a thumb has a thumb_media_id": func(t *testing.T, w *world) {
+			if given := temporary(w, kindThumb, sampleFile(kindThumb)); textOf(given, "thumb_media_id") == "" || given["created_at"] == nil {
+				t.Errorf("%v", given)
+			}
+		},
+		"(O) media/get/jssdk gives voices": func(_ *testing.T, w *world) {
+			id := textOf(temporary(w, kindVoice, sampleFile(kindVoice)), "media_id")
+			if _, data := request(w.t, http.MethodGet, w.URL()+"/cgi-bin/media/get/jssdk?media_id="+id+"&access_token="+w.token, ""); !strings.HasPrefix(string(data), "#!AMR") {
+				w.t.Errorf("%d bytes", len(data))
+			}
+			w.want(w.call("/cgi-bin/media/get/jssdk?media_id=x", ""), codeMediaID)
+		},
+		"(C) a picture in an article is under 1 MB, JPG or PNG": func(_ *testing.T, w *world) {
+			w.want(put(w, "/cgi-bin/media/uploadimg?", samplePicture(), ""), codeOK)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", filled(kindImage, 1<<20), ""), codePictureSize)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", []byte("GIF89a"), ""), codeFileType)
+		},
+		"(O) a permanent video brings its description": func(_ *testing.T, w *world) {
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), ""), codeArguments)
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), `{"title":"t","introduction":"i"}`), codeOK)
+		},
+		"(M) 45001 when the library is full": func(_ *testing.T, w *world) {
+			account := w.state.accounts[DefaultAppID]
+			for number := range maxLibrary[kindVoice] {
+				item := &mediaItem{id: strconv.Itoa(number), kind: kindVoice}
+				account.library.items[item.id], account.library.order = item, append(account.library.order, item.id)
+			}
+			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", sampleFile(kindVoice), ""), codeLibraryFull)
+		},
+		"(O) 20 at most in a list": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":20}`), codeOK)
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":21}`), codeArguments)
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":0}`), codeArguments)
+		},
+		"(O) 48005 for material that a menu uses": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"name":"一","type":"media_id","media_id":"`+DefaultNewsID+`"}]}`), codeOK)
+			w.want(w.call("/cgi-bin/material/del_material", `{"media_id":"`+DefaultNewsID+`"}`), codeMediaInUse)
+		},
+		"(M) 41005 without a Content-Length": func(t *testing.T, w *world) {
+			contentType, body := uploadBody(t, samplePicture(), "")
+			given := upload(t, w.Platform, "/cgi-bin/media/upload?type=image&access_token="+stableToken(t, w.Platform), contentType, struct{ *strings.Reader }{strings.NewReader(body.String())})
+			w.want(given, codeMediaMissing)
+		},
+	}
+	for name, test := range map[string]struct {
+		kind   string
+		length int
+		want   errcode
+	}{
+		"(≠) a picture of 10 MB": {kindImage, 10 << 20, codeOK}, "(≠) 40006 for a larger one": {kindImage, 10<<20 + 1, codeFileSize},
+		"(O) a voice of 2 MB": {kindVoice, 2 << 20, codeOK}, "(O) 40006 for a longer one": {kindVoice, 2<<20 + 1, codeFileSize},
+		"(O) a video of 10 MB": {kindVideo, 10 << 20, codeOK}, "(O) 40006 for a longer video": {kindVideo, 10<<20 + 1, codeFileSize},
+		"(O) a thumb of 64 KB": {kindThumb, 64 << 10, codeOK}, "(O) 40006 for a larger thumb": {kindThumb, 64<<10 + 1, codeFileSize},
+	} {
+		list[name] = func(_ *testing.T, w *world) {
+			w.want(temporary(w, test.kind, filled(test.kind, test.length)), test.want)
+		}
+	}
+	for kind, other := range map[string][]byte{kindImage: []byte("text"), kindThumb: samplePicture(), kindVoice: []byte("text"), kindVideo: []byte("text")} {
+		list["(O) 40005 for another format than "+kind] = func(_ *testing.T, w *world) { w.want(temporary(w, kind, other), codeFileType) }
+	}
+	list.run(t)
+}
+
+// reported starts a server that passes on the events which the platform reports to the account.
+func (w *world) reported() <-chan receivedPush {
+	w.t.Helper()
+	account := DefaultAccount()
+	server := newAccountServer(w.t, account, success)
+	account.CallbackURL = server.start()
+	if err := w.SetAccount(account); err != nil {
+		w.t.Fatal(err)
+	}
+
+	return server.seen
+}
+
+// Template messages (模板消息) and subscription messages (订阅通知).
+func TestFactsOfTemplates(t *testing.T) {
+	t.Parallel()
+	send := func(w *world, id string) map[string]any {
+		return w.call(templatePath, templateBody(DefaultFollower, id, `,"data":{"keyword1":{"value":"一"}}`))
+	}
+	facts{
+		"(K) TEMPLATESENDJOBFINISH success": func(t *testing.T, w *world) {
+			seen := w.reported()
+			w.want(send(w, DefaultTemplateID), codeOK)
+			if got := <-seen; got.document.Value("Event") != "TEMPLATESENDJOBFINISH" || got.document.Value("Status") != "success" || got.document.Value("FromUserName") != DefaultFollower {
+				t.Errorf("%s", got.document.XML())
+			}
+		},
+		"(K) TEMPLATESENDJOBFINISH failed:user block": func(t *testing.T, w *world) {
+			seen := w.reported()
+			if err := w.SetRefusal("", "", true); err != nil {
+				t.Fatal(err)
+			}
+			w.want(send(w, DefaultTemplateID), codeOK)
+			refused := <-seen
+			if got := refused.document.Value("Status"); got != "failed:user block" || len(w.Chat(DefaultFollower)) != 0 {
+				t.Errorf("status %q", got)
+			}
+		},
+		"(C) 25 templates": func(t *testing.T, w *world) {
+			for range 24 {
+				given := w.call("/cgi-bin/template/api_add_template", `{"template_id_short":"TM00015","keyword_name_list":["订单"]}`)
+				w.want(given, codeOK)
+				w.want(send(w, textOf(given, "template_id")), codeOK)
+			}
+			w.want(w.call("/cgi-bin/template/api_add_template", `{"template_id_short":"TM00015"}`), codeTemplateCount)
+			w.want(w.call("/cgi-bin/template/del_private_template", `{"template_id":"`+DefaultTemplateID+`"}`), codeOK)
+			w.want(send(w, DefaultTemplateID), codeTemplateID)
+		},
+		"(O) industries": func(t *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/template/api_set_industry", `{"industry_id1":"1","industry_id2":"4"}`), codeOK)
+			if got := fmt.Sprint(w.call("/cgi-bin/template/get_industry", "")); !strings.Contains(got, "second_class:4") {
+				t.Error(got)
+			}
+		},
+		"(O) subscribe_msg_sent_event": func(t *testing.T, w *world) {
+			seen := w.reported()
+			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), codeOK)
+			if got := <-seen; got.document.Value("Event") != "subscribe_msg_sent_event" || !strings.Contains(got.document.XML(), DefaultTemplateID) {
+				t.Errorf("%s", got.document.XML())
+			}
+			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, "x", `,"data":{}`)), codeTemplateID)
+		},
+		"(O) one-off subscriptions": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"scene":"1","title":"t","data":{}`)), codeOK)
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), codeArguments)
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody("oNOBODY", DefaultTemplateID, `,"data":{}`)), codeOpenID)
+		},
+	}.run(t)
+}
+
+// Mass messages (群发) and publishing (发布).
+func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
+	t.Parallel()
+	const all = "/cgi-bin/message/mass/sendall"
+	const toAll = `{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"群发"}}`
+	some := func(count int) string {
+		return `{"touser":["` + strings.Repeat(DefaultFollower+`","`, count-1) + DefaultFollower + `"],"msgtype":"text","text":{"content":"群发"}}`
+	}
+	article := func(w *world, title, content string) map[string]any {
+		contentType, body := uploadBody(w.t, samplePicture(), "")
+		w.token = stableToken(w.t, w.Platform)
+		cover := textOf(upload(w.t, w.Platform, "/cgi-bin/material/add_material?type=image&access_token="+w.token, contentType, body), "media_id")
+
+		return w.call("/cgi-bin/draft/add", fmt.Sprintf(`{"articles":[{"title":%q,"content":%q,"thumb_media_id":%q}]}`, title, content, cover))
+	}
+	facts{
+		"(O) MASSSENDJOBFINISH with its counts": func(t *testing.T, w *world) {
+			seen := w.reported()
+			w.follow("oREFUSES", DefaultAppID)
+			w.follow("oBLACK", DefaultAppID)
+			if err := w.SetRefusal("", "oREFUSES", true); err != nil {
+				t.Fatal(err)
+			}
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oBLACK"]}`), codeOK)
+			w.want(w.call(all, toAll), codeOK)
+			got := (<-seen).document
+			counts := []string{got.Value("Event"), got.Value("FromUserName"), got.Value("Status"), got.Value("TotalCount"), got.Value("FilterCount"), got.Value("SentCount"), got.Value("ErrorCount")}
+			if diff := cmp.Diff([]string{"MASSSENDJOBFINISH", "mphelper", "send success", "3", "2", "1", "1"}, counts); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		},
+		"(C) a subscription account sends once a day": func(_ *testing.T, w *world) {
+			account := DefaultAccount()
+			account.Subscription = true
+			if err := w.SetAccount(account); err != nil {
+				w.t.Fatal(err)
+			}
+			w.want(w.call(all, toAll), codeOK)
+			w.want(w.call(all, toAll), codeMassQuota)
+			w.later(24 * time.Hour)
+			w.token = ""
+			w.want(w.call(all, toAll), codeOK)
+		},
+		"(C) a follower of a service account gets four a month": func(t *testing.T, w *world) {
+			for range 5 {
+				w.want(w.call(all, toAll), codeOK)
+			}
+			if got := len(w.Chat(DefaultFollower)); got != 4 {
+				t.Errorf("%d arrived", got)
+			}
+		},
+		"(C) 60 calls a minute": func(t *testing.T, w *world) {
+			book := newMassBook()
+			for range 60 {
+				if code := book.admit(Account{}, "", bookStart); code != codeOK {
+					t.Fatal(code)
+				}
+			}
+			if code := book.admit(Account{}, "", bookStart); code != codeMinuteQuota {
+				t.Error(code)
+			}
+		},
+		"(C) 45065 for a clientmsgid that was sent": func(_ *testing.T, w *world) {
+			w.want(w.call(all, `{"clientmsgid":"a",`+toAll[1:]), codeOK)
+			w.want(w.call(all, `{"clientmsgid":"a",`+toAll[1:]), codeMassTwice)
+		},
+		"(M) 2 to 10,000 OpenIDs": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/message/mass/send", some(1)), codeMassUsers)
+			w.want(w.call("/cgi-bin/message/mass/send", some(2)), codeOK)
+			w.want(w.call("/cgi-bin/message/mass/send", some(10_000)), codeOK)
+			w.want(w.call("/cgi-bin/message/mass/send", some(10_001)), codeOpenIDs)
+		},
+		"(K) the state of a mass message, and its deletion": func(t *testing.T, w *world) {
+			// The id has more digits than JavaScript's numbers, and Go's float64, can hold.
+			_, body := request(t, http.MethodPost, w.URL()+all+"?access_token="+stableToken(t, w.Platform), toAll)
+			_, id, _ := strings.Cut(string(body), `"msg_id":`)
+			id = strings.TrimRight(id, "}")
+			if got := w.call("/cgi-bin/message/mass/get", `{"msg_id":"`+id+`"}`)["msg_status"]; got != "SEND_SUCCESS" {
+				t.Errorf("status %v", got)
+			}
+			w.want(w.call("/cgi-bin/message/mass/delete", `{"msg_id":`+id+`}`), codeOK)
+			if got := w.call("/cgi-bin/message/mass/get", `{"msg_id":`+id+`}`)["msg_status"]; got != "DELETE" {
+				t.Errorf("status %v", got)
+			}
+			w.want(w.call("/cgi-bin/message/mass/get", `{"msg_id":1}`), codeArguments)
+		},
+		"(O) a speed of 0 to 4": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":4}`), codeOK)
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":5}`), codeSpeed)
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{}`), codeSpeedMissing)
+		},
+		"(C) PUBLISHJOBFINISH with the article": func(t *testing.T, w *world) {
+			seen := w.reported()
+			given := w.call("/cgi-bin/freepublish/submit", `{"media_id":"`+textOf(article(w, "标题", "内容"), "media_id")+`"}`)
+			w.want(given, codeOK)
+			got := (<-seen).document
+			info := got.Find("PublishEventInfo")
+			if got.Value("FromUserName") != "mphelper" || info.Value("publish_status") != "0" {
+				t.Errorf("%s", got.XML())
+			}
+			if read := w.call("/cgi-bin/freepublish/getarticle", `{"article_id":"`+info.Value("article_id")+`"}`); !strings.Contains(fmt.Sprint(read), "标题") {
+				t.Errorf("%v", read)
+			}
+			w.want(w.call("/cgi-bin/freepublish/delete", `{"article_id":"`+info.Value("article_id")+`"}`), codeOK)
+			if state := w.call("/cgi-bin/freepublish/get", `{"publish_id":"`+info.Value("publish_id")+`"}`); state["publish_status"] != 5.0 {
+				t.Errorf("%v", state)
+			}
+		},
+		"(O) 53502 for an unknown publish_id, 53600 for an unknown article": func(_ *testing.T, w *world) {
+			w.want(w.call("/cgi-bin/freepublish/get", `{"publish_id":1}`), codePublishID)
+			w.want(w.call("/cgi-bin/freepublish/getarticle", `{"article_id":"x"}`), codeArticleID)
+		},
+		"(O) a draft needs a title, content, and a permanent cover": func(_ *testing.T, w *world) {
+			w.want(article(w, "", "x"), codeTitleSize)
+			w.want(article(w, strings.Repeat("题", 65), "x"), codeTitleSize)
+			w.want(article(w, "t", ""), codeEmptyArticle)
+			w.want(article(w, "t", strings.Repeat("x", 20_000)), codeTextTooLong)
+			w.want(w.call("/cgi-bin/draft/add", `{"articles":[{"title":"t","content":"c","thumb_media_id":"x"}]}`), codeMediaID)
+			w.want(w.call("/cgi-bin/draft/add", `{"articles":[]}`), codeArticles)
+		},
+		"(O) drafts can be read, changed, listed and deleted": func(t *testing.T, w *world) {
+			id := textOf(article(w, "旧", "内容"), "media_id")
+			cover := fmt.Sprint(w.call("/cgi-bin/draft/get", `{"media_id":"`+id+`"}`))
+			cover = cover[strings.Index(cover, "thumb_media_id:")+len("thumb_media_id:"):]
+			cover, _, _ = strings.Cut(cover, " ")
+			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":0,"articles":{"title":"新","content":"c","thumb_media_id":"`+cover+`"}}`), codeOK)
+			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":1,"articles":{}}`), codeArguments)
+			if list := w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":20,"no_content":0}`); list["total_count"] != 1.0 || !strings.Contains(fmt.Sprint(list), "新") {
+				t.Errorf("%v", list)
+			}
+			if list := w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":20,"no_content":1}`); strings.Contains(fmt.Sprint(list), "新") {
+				t.Errorf("%v", list)
+			}
+			w.want(w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":21}`), codeArguments)
+			w.want(w.call("/cgi-bin/draft/delete", `{"media_id":"`+id+`"}`), codeOK)
+			if count := w.call("/cgi-bin/draft/count", ""); count["total_count"] != 0.0 {
+				t.Errorf("%v", count)
+			}
+			w.want(w.call("/cgi-bin/draft/get", `{"media_id":"`+id+`"}`), codeMediaID)
+		},
+	}.run(t)
+}
+
+// QR codes with parameters (带参数二维码); their limits: TestQRCodeRules.
+func TestFactsOfQRCodes(t *testing.T) {
+	t.Parallel()
+	code := func(w *world, scene string) string {
+		return textOf(w.call("/cgi-bin/qrcode/create", `{"expire_seconds":60,"action_name":"`+map[bool]string{true: "QR_STR_SCENE", false: "QR_SCENE"}[strings.Contains(scene, "scene_str")]+`","action_info":{"scene":{`+scene+`}}}`), "ticket")
+	}
+	facts{
+		"(O) a follower's scan is SCAN with the scene": func(t *testing.T, w *world) {
+			seen := w.reported()
+			ticket := code(w, `"scene_id":123`)
+			steer(t, w.Platform, http.MethodPost, "scan", `{"ticket":"`+ticket+`"}`, http.StatusOK)
+			if got := (<-seen).document; got.Value("Event") != EventScan || got.Value("EventKey") != "123" || got.Value("Ticket") != ticket {
+				t.Errorf("%s", got.XML())
+			}
+		},
+		"(O) anybody else's is subscribe with qrscene_, and user/info tells the scene": func(t *testing.T, w *world) {
+			seen := w.reported()
+			for openID, scene := range map[string]string{"oNUMBER": `"scene_id":7`, "oLETTERS": `"scene_str":"柜台"`} {
+				if _, err := w.Scan(t.Context(), code(w, scene), openID); err != nil {
+					t.Fatal(err)
+				}
+				if got := (<-seen).document; got.Value("Event") != EventSubscribe || !strings.HasPrefix(got.Value("EventKey"), "qrscene_") {
+					t.Errorf("%s", got.XML())
+				}
+			}
+			if info := w.call("/cgi-bin/user/info?openid=oNUMBER", ""); info["qr_scene"] != 7.0 || info["subscribe_scene"] != "ADD_SCENE_QR_CODE" {
+				t.Errorf("%v", info)
+			}
+			if info := w.call("/cgi-bin/user/info?openid=oLETTERS", ""); info["qr_scene_str"] != "柜台" || info["qr_scene"] != 0.0 {
+				t.Errorf("%v", info)
+			}
+		},
+		"(O) it can't be scanned after its end": func(t *testing.T, w *world) {
+			ticket := code(w, `"scene_id":1`)
+			w.later(time.Minute)
+			if _, err := w.Scan(t.Context(), ticket, ""); err == nil {
+				t.Error("it was scanned")
+			}
+			if body := steer(t, w.Platform, http.MethodPost, "scan", `{"ticket":"x"}`, http.StatusBadRequest); !strings.Contains(textOf(body, "error"), "unknown or has ended") {
+				t.Errorf("%v", body)
+			}
+		},
+		"(O) short keys: 4 KB, 9410010; 30 days, 9410011; 15 characters": func(t *testing.T, w *world) {
+			gen := func(length, life int) map[string]any {
+				return w.call("/cgi-bin/shorten/gen", fmt.Sprintf(`{"long_data":%q,"expire_seconds":%d}`, strings.Repeat("x", length), life))
+			}
+			key := textOf(gen(4<<10, 2_592_000), "short_key")
+			w.want(gen(4<<10+1, 60), codeLongData)
+			w.want(gen(1, 2_592_001), codeShortLife)
+			if got := textOf(w.call("/cgi-bin/shorten/fetch", `{"short_key":"`+key+`"}`), "long_data"); len(got) != 4<<10 || len(key) != 15 {
+				t.Errorf("key %q, %d bytes", key, len(got))
+			}
+			short := textOf(gen(1, 60), "short_key")
+			w.later(time.Minute)
+			w.want(w.call("/cgi-bin/shorten/fetch", `{"short_key":"`+short+`"}`), codeArguments)
+		},
+	}.run(t)
+}

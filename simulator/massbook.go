@@ -1,0 +1,67 @@
+package simulator
+
+import (
+	"slices"
+	"time"
+)
+
+// The limits of mass messages (群发).
+const (
+	massPerDaySubscription = 1  // Successful calls a day of a subscription account (订阅号).
+	massPerMonth           = 4  // Messages a month that a follower of a service account (服务号) gets.
+	massPerMinute          = 60 // Calls a minute (community knowledge).
+	minMassUsers           = 2  // OpenIDs in one call.
+	maxMassUsers           = 10_000
+	maxMassSpeed           = 4
+)
+
+// massJob is one mass message.
+type massJob struct {
+	id       int64
+	clientID string
+	status   string
+}
+
+// The states of a mass message, as mass/get names them.
+const (
+	massSent    = "SEND_SUCCESS"
+	massDeleted = "DELETE"
+)
+
+// massBook holds an account's mass messages. It is told the time.
+type massBook struct {
+	jobs   *ring[*massJob]
+	speed  int
+	day    quota
+	minute quota
+}
+
+func newMassBook() *massBook { return &massBook{jobs: newRing[*massJob](maxMassIDs)} }
+
+// admit returns the refusal of another mass message.
+func (b *massBook) admit(account Account, clientID string, now time.Time) errcode {
+	switch {
+	case clientID != "" && slices.ContainsFunc(b.jobs.values, func(job *massJob) bool { return job.clientID == clientID }):
+		return codeMassTwice
+	case !b.minute.take(now.Format("2006-01-02T15:04"), massPerMinute):
+		return codeMinuteQuota
+	case account.Subscription && !b.day.take(dayOf(now), massPerDaySubscription):
+		return codeMassQuota
+	default:
+		return codeOK
+	}
+}
+
+func (b *massBook) find(id string) *massJob {
+	position := slices.IndexFunc(b.jobs.values, func(job *massJob) bool { return formatID(job.id) == id })
+	if position < 0 {
+		return nil
+	}
+
+	return b.jobs.values[position]
+}
+
+// gets reports whether the follower gets one more mass message of the account this month, and counts it.
+func (f *follower) gets(account Account, now time.Time) bool {
+	return account.Subscription || f.massSent.take(now.In(chinaTime).Format("2006-01"), massPerMonth)
+}
