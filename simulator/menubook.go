@@ -25,11 +25,11 @@ type conditionalMenu struct {
 
 func newMenuBook() *menuBook { return &menuBook{standard: defaultMenu(), lastID: defaultMenuID} }
 
-// matchRule are the conditions of a menu. They are listed as numbers, and the tag under its old name, as the
-// document of the interface shows it; whether WeChat still does so is not verified.
+// matchRule are the conditions of a menu. They are listed as texts, as SDKs in wide use read them (the document of the
+// interface shows numbers), and the tag under its old name.
 type matchRule struct {
-	TagID    int `json:"group_id,omitempty"`
-	Platform int `json:"client_platform_type,omitempty"`
+	TagID    int `json:"group_id,omitempty,string"`
+	Platform int `json:"client_platform_type,omitempty,string"`
 }
 
 // privateConditions are those that WeChat takes no more.
