@@ -88,8 +88,25 @@ func (p *Platform) say(f *follower, entry ChatEntry) ChatEntry {
 	entry.Time = time.Now()
 	f.chat.add(entry)
 	p.state.hub.publish(topicChat)
+	for _, look := range p.observers {
+		look(f.openID, entry)
+	}
 
 	return entry
+}
+
+// observe lets somebody see each line as it is said, with the platform's lock held, until the returned function is called.
+func (p *Platform) observe(look func(openID string, line ChatEntry)) func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := p.entries.Add(1)
+	p.observers[id] = look
+
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.observers, id)
+	}
 }
 
 // Chat returns the lines of a follower's chat, oldest first, over all accounts

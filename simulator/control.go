@@ -24,6 +24,7 @@ func (p *Platform) handler() http.Handler {
 	mux := http.NewServeMux()
 	p.routeControl(mux)
 	p.routePage(mux)
+	p.routeLoad(mux)
 	p.routeJSSDK(mux)
 	p.routeOAuthPage(mux)
 	p.routeLoginPage(mux)

@@ -41,20 +41,27 @@ type file struct {
 	Data []byte `json:"data"` // Base64 in JSON.
 }
 
+// push is the one push that a request describes.
+func (r pushRequest) push() Push {
+	push := Push{
+		Account: r.Account, From: r.From, Type: r.Type, Content: r.Content, Mode: r.Mode, Format: r.Format, URL: r.URL,
+		Event: r.Event, EventKey: r.EventKey, Ticket: r.Ticket, InfoType: r.InfoType, MenuEntryID: r.MenuEntryID,
+		Latitude: r.Latitude, Longitude: r.Longitude, Precision: r.Precision, Fields: r.Fields, XML: r.XML,
+		ReuseConnections: r.ReuseConnections,
+	}
+	if r.Media != nil {
+		push.Media = r.Media.Data
+	}
+
+	return push
+}
+
 func (p *Platform) controlPush(w http.ResponseWriter, r *http.Request) (any, error) {
 	var asked pushRequest
 	if err := readControl(w, r, &asked); err != nil {
 		return nil, err
 	}
-	push := Push{
-		Account: asked.Account, From: asked.From, Type: asked.Type, Content: asked.Content, Mode: asked.Mode,
-		Event: asked.Event, EventKey: asked.EventKey, Ticket: asked.Ticket, MenuEntryID: asked.MenuEntryID, Latitude: asked.Latitude,
-		Longitude: asked.Longitude, Precision: asked.Precision, ReuseConnections: asked.ReuseConnections,
-		Format: asked.Format, URL: asked.URL, InfoType: asked.InfoType, XML: asked.XML, Fields: asked.Fields,
-	}
-	if asked.Media != nil {
-		push.Media = asked.Media.Data
-	}
+	push := asked.push()
 	if asked.Count < 0 || asked.IntervalMS < 0 {
 		return nil, fmt.Errorf("%w: count and interval_ms must not be negative", ErrInvalid)
 	}

@@ -22,7 +22,7 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	controller := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	changed := []topic{topicCalls, topicChat, topicPushes, topicState}
+	changed := []topic{topicCalls, topicChat, topicLoad, topicPushes, topicState}
 	heartbeat := time.NewTicker(streamHeartbeat)
 	defer heartbeat.Stop()
 	for {

@@ -3,6 +3,7 @@ module github.com/wxstack/wxstack/simulator
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.1.2
 	github.com/alecthomas/kong v1.17.0
 	github.com/google/go-cmp v0.7.0
 	github.com/wxstack/wxstack/wechat v0.0.0
@@ -10,6 +11,9 @@ require (
 	rsc.io/qr v0.2.0
 )
 
-require github.com/stretchr/testify v1.12.1 // indirect
+require (
+	github.com/stretchr/testify v1.12.1 // indirect
+	gonum.org/v1/gonum v0.17.0 // indirect
+)
 
 replace github.com/wxstack/wxstack/wechat => ../wechat

@@ -12,6 +12,7 @@ const (
 	topicPushes topic = "pushes"
 	topicCalls  topic = "calls"
 	topicState  topic = "state" // Menu, tokens, faults, clock, configuration.
+	topicLoad   topic = "load"  // The load that goes on in the background.
 )
 
 // hub tells watchers what changed, not how: a watcher reads the newest state

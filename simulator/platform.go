@@ -39,8 +39,13 @@ type Platform struct {
 	ticketReceivers chan string // Third-party platforms that just asked for verify tickets.
 	reports         chan Push   // Events that wait to be pushed.
 
+	background sync.WaitGroup // What goes on beside Run's own work, until closing.
+
 	mu    sync.Mutex
 	state *state
+	load  *backgroundLoad // The last one; nil if there was none.
+	// observers see each line of a chat as it is said.
+	observers map[int64]func(openID string, line ChatEntry)
 }
 
 // New checks the options and binds the listener, so that a taken port is an error
@@ -53,11 +58,12 @@ func New(options Options) (*Platform, error) {
 	}
 	platform := &Platform{
 		catalog: known, ticketReceivers: make(chan string, maxAccounts), reports: make(chan Push, maxReports),
-		options: options,
-		closing: make(chan struct{}),
-		fresh:   newDeliveryClient(false),
-		reusing: newDeliveryClient(true),
-		state:   &state{accounts: make(map[string]*accountState), hub: newHub()},
+		options:   options,
+		closing:   make(chan struct{}),
+		fresh:     newDeliveryClient(false),
+		reusing:   newDeliveryClient(true),
+		observers: make(map[int64]func(string, ChatEntry)),
+		state:     &state{accounts: make(map[string]*accountState), hub: newHub()},
 	}
 	for _, account := range options.Accounts {
 		opened, err := openAccount(account)
@@ -93,6 +99,8 @@ func (p *Platform) Run(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer stop()
+	defer p.background.Wait()
+	defer p.stopStreams()
 	working.Go(func() {
 		pushTickets(work, p.ticketReceivers, p.ticketPlatforms, func(appID string) { p.pushTicket(work, appID) })
 	})
@@ -188,6 +196,7 @@ func (p *Platform) SetCallback(appID, callbackURL string, mode Mode) error {
 // Reset forgets everything that happened: chats, followers, tokens, calls, media,
 // faults and the clock's offset. The accounts' configuration stays.
 func (p *Platform) Reset() {
+	p.StopLoad()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.reset()

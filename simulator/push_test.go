@@ -237,40 +237,6 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestPushMany(t *testing.T) {
-	t.Parallel()
-	platform := startAccount(t, ModeCompatible, answerWith("success"))
-	const count = 60
-	summary, err := platform.PushMany(t.Context(), Load{
-		Push: Push{Content: "x", ReuseConnections: true}, Count: count, Concurrency: 8, Followers: 10,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if summary.Sent != count || summary.Answered+summary.Failed != count || summary.Answered == 0 {
-		t.Errorf("summary = %+v", summary)
-	}
-	if got := len(platform.Followers()); got != 11 {
-		t.Errorf("%d followers, want the default one and ten senders", got)
-	}
-	if _, err := platform.PushMany(t.Context(), Load{Count: maxPushCount + 1}); !errors.Is(err, ErrInvalid) {
-		t.Errorf("too many: error %v", err)
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	t.Parallel()
-	values := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-	for percent, want := range map[int]float64{50: 5, 95: 10, 99: 10, 100: 10, 0: 1} {
-		if got := percentile(values, percent); got != want {
-			t.Errorf("percentile %d = %g, want %g", percent, got, want)
-		}
-	}
-	if got := percentile(nil, 50); got != 0 {
-		t.Errorf("of nothing = %g", got)
-	}
-}
-
 func TestTakenPortIsAnError(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -3,30 +3,63 @@ package simulator
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strconv"
-	"sync"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/load"
 )
 
 const (
 	maxPushCount        = 1_000_000
 	maxConcurrency      = 2000
+	maxRate             = 100_000
 	maxReportedFailures = 20
+	// defaultSettle is how long late answers are waited for where answers are expected.
+	defaultSettle = 2 * time.Second
 )
 
-// Load is many pushes of one kind. In texts, each Content gets its number
+// Expectation is what a right answer to a message of a load run is: one of the constants, or "text:" and the text of the
+// answer, in which {content}, {marker} and {openid} stand for those of the message.
+type Expectation string
+
+// The expectations.
+const (
+	// ExpectAny is any valid answer, success and an empty one included. It is the default.
+	ExpectAny Expectation = load.ExpectAny
+	// ExpectReply means that the follower must see something, by the reply or by a customer-service message (客服消息).
+	ExpectReply Expectation = load.ExpectReply
+	// ExpectEcho means that the follower must see the message's own text, or its file, again.
+	ExpectEcho Expectation = load.ExpectEcho
+)
+
+// Load is many pushes: of one kind, or of a mix. In texts, each Content gets its number
 // appended so that messages can be told apart.
 type Load struct {
 	Push
 
-	Count       int           // Count of messages, each with its own MsgId.
-	Concurrency int           // Concurrency is how many followers wait at once; 0 means 1.
-	Followers   int           // Followers who send in turn; 0 means one, or for events one each.
+	Mix         []Share       // Mix of kinds in place of the one Push, whose Account, Mode, Format and URL hold for all.
+	Count       int           // Count of messages, each with its own MsgId; 0 means as many as Duration allows.
+	Duration    time.Duration // Duration after which no more are sent; 0 means until Count.
+	Concurrency int           // Concurrency is how many followers wait at once; 0 means 1, with a Rate 1000.
+	Rate        float64       // Rate is how many are sent a second, whether answered or not; 0 means as answers come.
+	Followers   int           // Followers who send in turn; 0 means one, or for events and mixes one each.
 	Interval    time.Duration // Interval of thinking between two messages of one sender.
+
+	Expect Expectation // Expect is what a right answer is, unless a Share says.
+	// Repeat is the share of answered messages, from 0 to 1, that are delivered once more as if WeChat had lost the answer:
+	// the answer must be the same again, and nothing may happen twice.
+	Repeat float64
+	Settle time.Duration // Settle is how long late answers are waited for after the last message; 0 means 2 s if any are expected.
 }
 
-// Latency is a distribution in milliseconds, of whole messages that were answered.
+// Share is one kind of messages in a mix.
+type Share struct {
+	Push   Push
+	Weight int         // Weight among the others; 0 means 1.
+	Expect Expectation // Expect is what a right answer is; empty means the load's.
+}
+
+// Latency is a distribution in milliseconds, of whole messages that were answered. With a Rate it counts from the moment
+// at which the message should have been sent, so that a server that stalls can't hide it.
 type Latency struct {
 	P50 float64 `json:"p50_ms"`
 	P95 float64 `json:"p95_ms"`
@@ -46,155 +79,133 @@ type LoadSummary struct {
 	DurationMS float64        `json:"duration_ms"`
 	PerSecond  float64        `json:"per_second"`
 	Failures   []PushResult   `json:"failures"` // The first few in full.
+
+	Late         int `json:"late"`         // Answers by customer-service message (客服消息).
+	Lost         int `json:"lost"`         // Messages that needed an answer and got none.
+	Duplicates   int `json:"duplicates"`   // Messages that were answered more than once.
+	Wrong        int `json:"wrong"`        // Answers that aren't right, or that another follower got.
+	Repeated     int `json:"repeated"`     // Messages that were delivered once more after their answer.
+	Inconsistent int `json:"inconsistent"` // Of those, the ones that were answered otherwise.
+	LateStarts   int `json:"late_starts"`  // Messages that couldn't be sent when they were due: too many were under way.
+
+	ByType   map[string]TypeTally `json:"by_type"`
+	Findings []LoadFinding        `json:"findings"` // The first few of each kind.
+}
+
+// TypeTally counts the messages of one type, or the events of one name.
+type TypeTally struct {
+	Sent     int `json:"sent"`
+	Answered int `json:"answered"`
+	Failed   int `json:"failed"`
+}
+
+// LoadFinding is one thing that is wrong with how a server answered a load: a message that was lost, answered twice,
+// wrongly, inconsistently, or not at all.
+type LoadFinding = load.Finding
+
+// OK reports whether nothing is wrong.
+func (s LoadSummary) OK() bool {
+	return s.Failed+s.Lost+s.Duplicates+s.Wrong+s.Inconsistent == 0
 }
 
 // PushMany sends a load with bounded concurrency and returns when all of it is
-// concluded or ctx ends.
+// concluded or ctx ends; in that case the summary is of what was sent.
 func (p *Platform) PushMany(ctx context.Context, load Load) (LoadSummary, error) {
-	if load.Count < 1 || load.Count > maxPushCount {
-		return LoadSummary{}, fmt.Errorf("%w: count is %d, must be 1 to %d", ErrInvalid, load.Count, maxPushCount)
-	}
-	if load.Concurrency < 0 || load.Concurrency > maxConcurrency {
-		return LoadSummary{}, fmt.Errorf("%w: concurrency is %d, must be 1 to %d", ErrInvalid, load.Concurrency, maxConcurrency)
-	}
-	if load.Followers < 0 || load.Followers > maxFollowers/2 {
-		return LoadSummary{}, fmt.Errorf("%w: followers is %d, must be 1 to %d", ErrInvalid, load.Followers, maxFollowers/2)
-	}
-	// The same event of one follower within a second is one event to the account
-	// (排重: FromUserName + CreateTime), so that distinct ones need distinct senders.
-	if load.Followers == 0 && load.Type == TypeEvent {
-		load.Followers = min(load.Count, maxFollowers/2)
-	}
-
-	return p.runLoad(ctx, load)
-}
-
-func (p *Platform) runLoad(ctx context.Context, load Load) (LoadSummary, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	tally := &loadTally{summary: LoadSummary{Attempts: make(map[string]int), Failures: []PushResult{}}}
-	numbers := make(chan int)
-	var senders sync.WaitGroup
-	started := time.Now()
-	for range max(load.Concurrency, 1) {
-		senders.Go(func() {
-			for number := range numbers {
-				if err := p.pushOne(ctx, load, number, tally); err != nil {
-					tally.abort(err)
-					cancel()
-				}
-				pause(ctx, load.Interval)
-			}
-		})
-	}
-	for number := 0; number < load.Count && ctx.Err() == nil; number++ {
-		select {
-		case numbers <- number:
-		case <-ctx.Done():
-		}
-	}
-	close(numbers)
-	senders.Wait()
-
-	return tally.conclude(time.Since(started)), tally.failure
-}
-
-func (p *Platform) pushOne(ctx context.Context, load Load, number int, tally *loadTally) error {
-	push := load.Push
-	push.unlisted = true
-	if load.Followers > 0 {
-		push.From = loadFollower(number % load.Followers)
-	}
-	if push.Type == TypeText || push.Type == "" {
-		push.Content += " #" + strconv.Itoa(number+1)
-	}
-	result, err := p.Push(ctx, push)
+	run, err := p.newLoadRun(load)
 	if err != nil {
-		return err
+		return LoadSummary{}, err
 	}
-	tally.add(result)
 
-	return nil
+	return run.run(ctx)
 }
 
-// loadFollower names the followers of load runs apart from the default one.
-func loadFollower(number int) string { return fmt.Sprintf("oLOAD%023d", number+1) }
-
-func pause(ctx context.Context, interval time.Duration) {
-	if interval <= 0 {
-		return
+// complete checks a load and fills in what the caller left out.
+func (l Load) complete() (Load, error) {
+	switch {
+	case l.Count < 0 || l.Count > maxPushCount || (l.Count == 0 && l.Duration <= 0):
+		return l, fmt.Errorf("%w: count is %d, must be 1 to %d, or there must be a duration", ErrInvalid, l.Count, maxPushCount)
+	case l.Concurrency < 0 || l.Concurrency > maxConcurrency:
+		return l, fmt.Errorf("%w: concurrency is %d, must be 1 to %d", ErrInvalid, l.Concurrency, maxConcurrency)
+	case l.Followers < 0 || l.Followers > maxFollowers/2:
+		return l, fmt.Errorf("%w: followers is %d, must be 1 to %d", ErrInvalid, l.Followers, maxFollowers/2)
 	}
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	if err := l.checkPace(); err != nil {
+		return l, err
 	}
-}
-
-// loadTally adds results up.
-type loadTally struct {
-	mu        sync.Mutex
-	summary   LoadSummary
-	latencies []float64
-	failure   error
-}
-
-func (t *loadTally) add(result PushResult) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.summary.Sent++
-	t.summary.Attempts[strconv.Itoa(len(result.Deliveries))]++
-	if result.Noticed() {
-		t.summary.Notices++
+	if l.Count == 0 {
+		l.Count = maxPushCount
 	}
-	if result.Outcome == OutcomeFailed {
-		t.summary.Failed++
-		if len(t.summary.Failures) < maxReportedFailures {
-			t.summary.Failures = append(t.summary.Failures, result)
+	if l.Concurrency == 0 {
+		l.Concurrency = 1
+		if l.Rate > 0 {
+			l.Concurrency = maxConcurrency / 2 //nolint:mnd // As documented.
 		}
+	}
 
-		return
-	}
-	t.summary.Answered++
-	if result.Outcome == OutcomeShown {
-		t.summary.Shown++
-	}
-	t.latencies = append(t.latencies, result.DurationMS)
+	return l.completeMix()
 }
 
-func (t *loadTally) abort(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.failure == nil {
-		t.failure = err
+// checkPace checks what of a load is about time.
+func (l Load) checkPace() error {
+	switch {
+	case l.Rate < 0 || l.Rate > maxRate:
+		return fmt.Errorf("%w: rate is %g, must be at most %d messages a second", ErrInvalid, l.Rate, maxRate)
+	case l.Repeat < 0 || l.Repeat > 1:
+		return fmt.Errorf("%w: repeat is %g, must be a share from 0 to 1", ErrInvalid, l.Repeat)
+	case l.Duration < 0 || l.Interval < 0 || l.Settle < 0:
+		return fmt.Errorf("%w: duration, interval and settle must not be negative", ErrInvalid)
+	default:
+		return nil
 	}
 }
 
-func (t *loadTally) conclude(took time.Duration) LoadSummary {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	slices.Sort(t.latencies)
-	t.summary.Latency = Latency{
-		P50: percentile(t.latencies, 50), P95: percentile(t.latencies, 95),
-		P99: percentile(t.latencies, 99), Max: percentile(t.latencies, 100),
+// completeMix makes every load one of a mix.
+func (l Load) completeMix() (Load, error) {
+	shares := l.Mix
+	if len(shares) == 0 {
+		shares = []Share{{Push: l.Push}}
 	}
-	t.summary.DurationMS = milliseconds(took)
-	if took > 0 {
-		t.summary.PerSecond = float64(t.summary.Sent) / took.Seconds()
+	l.Mix = nil
+	expects := l.Repeat > 0
+	for _, share := range shares {
+		if share.Weight < 0 {
+			return l, fmt.Errorf("%w: weight is %d, must not be negative", ErrInvalid, share.Weight)
+		}
+		share.Weight = max(share.Weight, 1)
+		if share.Expect == "" {
+			share.Expect = l.Expect
+		}
+		if err := load.CheckExpectation(string(share.Expect)); err != nil {
+			return l, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		share.Push = share.Push.within(l.Push)
+		expects = expects || (share.Expect != "" && share.Expect != ExpectAny)
+		// The same event of one follower within a second is one event to the account
+		// (排重: FromUserName + CreateTime), so that distinct ones need distinct senders.
+		if l.Followers == 0 && (share.Push.Type == TypeEvent || len(shares) > 1 || expects) {
+			l.Followers = min(l.Count, maxFollowers/2)
+		}
+		l.Mix = append(l.Mix, share)
+	}
+	if l.Settle == 0 && expects {
+		l.Settle = defaultSettle
 	}
 
-	return t.summary
+	return l, nil
 }
 
-// percentile returns the smallest value that at least that many percent of the
-// sorted values don't exceed; 0 when there are none.
-func percentile(sorted []float64, percent int) float64 {
-	if len(sorted) == 0 {
-		return 0
+// within fills in what a kind of a mix has from the load.
+func (push Push) within(whole Push) Push {
+	push.Account, push.ReuseConnections, push.unlisted = whole.Account, whole.ReuseConnections, true
+	if push.Mode == "" {
+		push.Mode = whole.Mode
 	}
-	const whole = 100
-	rank := (len(sorted)*percent + whole - 1) / whole
+	if push.Format == "" {
+		push.Format = whole.Format
+	}
+	if push.URL == "" {
+		push.URL = whole.URL
+	}
 
-	return sorted[max(rank, 1)-1]
+	return push
 }

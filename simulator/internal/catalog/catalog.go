@@ -60,7 +60,11 @@ type Field struct {
 // Catalog is the list of all entries.
 type Catalog struct {
 	entries []Entry
+	kinds   map[kindKey][]Entry // The plain one first, then the variants that need the fewest fields.
 }
+
+// kindKey is what a push names its kind by.
+type kindKey struct{ msgType, event, infoType string }
 
 // Load reads the samples. It fails only if a sample that was built in is broken.
 func Load() (*Catalog, error) {
@@ -83,8 +87,23 @@ func Load() (*Catalog, error) {
 	slices.SortStableFunc(catalog.entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(titles[a.Name].group, titles[b.Name].group), cmp.Compare(a.Name, b.Name))
 	})
+	catalog.index()
 
 	return catalog, nil
+}
+
+// index groups the entries by their kind.
+func (c *Catalog) index() {
+	c.kinds = make(map[kindKey][]Entry)
+	for _, entry := range c.entries {
+		key := kindKey{entry.MsgType, entry.Event, entry.InfoType}
+		c.kinds[key] = append(c.kinds[key], entry)
+	}
+	for _, candidates := range c.kinds {
+		slices.SortStableFunc(candidates, func(a, b Entry) int {
+			return cmp.Or(cmp.Compare(min(len(a.Variant), 1), min(len(b.Variant), 1)), cmp.Compare(len(a.Fields), len(b.Fields)))
+		})
+	}
 }
 
 // describe makes the entry of a sample, whose file is named PREFIX.TYPE or PREFIX.TYPE.VARIANT.
@@ -170,20 +189,12 @@ func (c *Catalog) Find(name string) (Entry, bool) {
 // Select returns the entry of a message type, event or info type that has all of the fields: the plain one, or the
 // variant that needs the fewest. An unknown type and unknown fields are errors that name what there is.
 func (c *Catalog) Select(msgType, event, infoType string, fields map[string]string) (Entry, error) {
-	var candidates []Entry
-	for _, entry := range c.entries {
-		if entry.MsgType == msgType && entry.Event == event && entry.InfoType == infoType {
-			candidates = append(candidates, entry)
-		}
-	}
+	candidates := c.kinds[kindKey{msgType, event, infoType}]
 	if len(candidates) == 0 {
 		return Entry{}, c.unknown(msgType, event, infoType)
 	}
-	slices.SortStableFunc(candidates, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(min(len(a.Variant), 1), min(len(b.Variant), 1)), cmp.Compare(len(a.Fields), len(b.Fields)))
-	})
 	for _, entry := range candidates {
-		if entry.missing(fields) == "" {
+		if entry.hasAll(fields) {
 			return entry, nil
 		}
 	}
@@ -214,7 +225,18 @@ func (c *Catalog) unknown(msgType, event, infoType string) error {
 	return fmt.Errorf("%w: %s %q is unknown, use one of %s", ErrDocument, what, name, strings.Join(slices.Compact(known), ", "))
 }
 
-// missing returns a field that the entry doesn't have, empty if there is none.
+// hasAll reports whether the entry has all of the fields.
+func (e Entry) hasAll(fields map[string]string) bool {
+	for name := range fields {
+		if !e.Has(name) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// missing names the fields that the entry doesn't have.
 func (e Entry) missing(fields map[string]string) string {
 	var missing []string
 	for name := range fields {
