@@ -62,6 +62,7 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"accounts/ip_allow_list": p.controlIPAllowList,
 
 		"verify":        p.controlVerify,
+		"examine":       p.controlExamine,
 		"callback":      p.controlCallback,
 		"tokens/rotate": p.controlRotate,
 		"tokens/expire": p.controlExpire,

@@ -173,11 +173,19 @@ func exchange(client *http.Client, request *http.Request) (callbackAnswer, error
 	}
 	defer func() { _ = response.Body.Close() }() // What matters was read; WeChat doesn't care either.
 	got := callbackAnswer{status: response.StatusCode, contentType: response.Header.Get("Content-Type")}
-	if got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes)); err != nil {
-		return got, fmt.Errorf("read answer: %w", err)
+	got.body, err = readAnswer(response)
+
+	return got, err
+}
+
+// readAnswer reads as much of an answer as can be a reply.
+func readAnswer(response *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return body, fmt.Errorf("read answer: %w", err)
 	}
 
-	return got, nil
+	return body, nil
 }
 
 // describe says in words why there was no answer.

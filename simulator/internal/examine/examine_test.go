@@ -1,0 +1,88 @@
+package examine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const echo = "4375120948345356249"
+
+func right(body string) Exchange { return Exchange{Status: 200, Body: body} }
+
+// Each case is one thing that is wrong, and what is said of it.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	cases := map[string]struct {
+		facts    Facts
+		check    string
+		severity Severity
+		says     string
+		remedy   string
+	}{
+		"fine":                {Facts{Right: right(echo)}, "verify", OK, "exactly the echostr", ""},
+		"unusual port":        {Facts{Address: "http://h:8080/wx", Right: right(echo)}, "port", Note, "the port is 8080", "in production"},
+		"short key":           {Facts{Key: 42, Right: right(echo)}, "key", Problem, "has 42 characters, must have 43", "copy it whole"},
+		"no such host":        {Facts{Right: Exchange{Failure: FailureDNS, Detail: "no such host"}}, "reach", Problem, "no such host", "DNS record"},
+		"refused":             {Facts{Right: Exchange{Failure: FailureRefused}}, "reach", Problem, "refused", "is the server running"},
+		"certificate":         {Facts{Right: Exchange{Failure: FailureTLS}}, "reach", Problem, "TLS", "trusted"},
+		"time-out":            {Facts{Right: Exchange{Failure: FailureTimeout}, Timeout: 5 * time.Second}, "reach", Problem, "within 5s", "before doing anything else"},
+		"broken":              {Facts{Right: Exchange{Failure: FailureOther}}, "reach", Problem, "broke", "log"},
+		"redirect":            {Facts{Right: Exchange{Status: 301, Location: "https://h/wx/"}}, "verify", Problem, "redirects to https://h/wx/", "follows no redirects"},
+		"wrong Token, 403":    {Facts{Right: Exchange{Status: 403}}, "verify", Problem, "the Tokens differ", "sorted as bytes"},
+		"wrong Token, empty":  {Facts{Right: right("")}, "verify", Problem, "the Tokens differ", "compare the Token"},
+		"not found":           {Facts{Right: Exchange{Status: 404}}, "verify", Problem, "nothing takes a GET", "path of the URL"},
+		"server error":        {Facts{Right: Exchange{Status: 502}}, "verify", Problem, "the HTTP status is 502", "log"},
+		"newline":             {Facts{Right: right(echo + "\n")}, "verify", Problem, "white space", "instead of println"},
+		"quotes":              {Facts{Right: right(`"` + echo + `"`)}, "verify", Problem, "in quotes", "not as JSON"},
+		"BOM":                 {Facts{Right: right("\uFEFF" + echo)}, "verify", Problem, "byte order mark", "without BOM"},
+		"JSON":                {Facts{Right: right(`{"echostr":"` + echo + `"}`)}, "verify", Problem, "is JSON", "plain text"},
+		"page":                {Facts{Right: right("<html>oops")}, "verify", Problem, "page", "error page"},
+		"float":               {Facts{Right: right("4.37512094834536e+18")}, "verify", Problem, "rewritten as a number", "keep it as text"},
+		"rounded":             {Facts{Right: right("4375120948345356000")}, "verify", Problem, "rewritten as a number", "keep it as text"},
+		"something else":      {Facts{Right: right("hello")}, "verify", Problem, "isn't the echostr", "query parameter"},
+		"no check at all":     {Facts{Right: right(echo), Wrong: &Exchange{Status: 200, Body: echo}}, "signature", Problem, "anybody can pretend", "answer 403"},
+		"a check":             {Facts{Right: right(echo), Wrong: &Exchange{Status: 403}}, "signature", OK, "was refused", ""},
+		"clock":               {Facts{Right: Exchange{Status: 200, Body: echo, At: now, Date: now.Add(-20 * time.Minute)}}, "clock", Problem, "-20m0s", "NTP"},
+		"slow":                {Facts{Timeout: 5 * time.Second, Right: Exchange{Status: 200, Body: echo, Took: 3 * time.Second}}, "speed", Note, "took 3s", "waits 5 s"},
+		"text answered":       {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Reason: "a valid text reply"}}}, "push_safe", OK, "answered validly", ""},
+		"wrong key":           {pushed("the sealed reply can't be opened: malformed encrypted message: padding"), "push_safe", Problem, "malformed", "compare the EncodingAESKey"},
+		"wrong tail":          {pushed("the sealed reply can't be opened: message is for another AppID"), "push_safe", Problem, "another AppID", "this account's AppID"},
+		"wrong MsgSignature":  {pushed("the sealed reply can't be opened: message signature does not match"), "push_safe", Problem, "signature", "own TimeStamp"},
+		"clear in safe":       {pushed("clear text in safe mode: the reply must be sealed in an Encrypt element"), "push_safe", Problem, "clear text", "Encrypt envelope"},
+		"not swapped":         {pushed(`ToUserName is "gh", must be the follower's OpenID "o"`), "push_safe", Problem, "ToUserName", "swap"},
+		"403 to encrypted":    {pushed("HTTP status 403 counts as no answer"), "push_safe", Problem, "403", "check msg_signature"},
+		"405":                 {pushed("HTTP status 405 counts as no answer"), "push_safe", Problem, "405", "takes a POST"},
+		"500":                 {pushed("HTTP status 500 counts as no answer"), "push_safe", Problem, "500", "caused an error"},
+		"unknown reason":      {pushed("something new"), "push_safe", Problem, "something new", "log"},
+		"repetition refused":  {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "no_answer", AgainStatus: 403}}}, "repeat", Problem, "status 403", "it is no attack"},
+		"repetition answered": {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "silent"}}}, "repeat", OK, "answered validly", ""},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.facts.Echo = echo
+			if test.facts.Timeout == 0 {
+				test.facts.Timeout = time.Hour
+			}
+			findings := Judge(test.facts)
+			position := slices.IndexFunc(findings, func(one Finding) bool { return one.Check == test.check })
+			if position < 0 {
+				t.Fatalf("nothing is said of %s: %+v", test.check, findings)
+			}
+			got := findings[position]
+			if got.Severity != test.severity || !strings.Contains(got.TextEn, test.says) || !strings.Contains(got.RemedyEn, test.remedy) {
+				t.Errorf("%+v", got)
+			}
+			if got.Text == "" || (got.Remedy == "") != (got.RemedyEn == "") || (got.Severity != OK) != (got.Remedy != "") {
+				t.Errorf("not said in both languages: %+v", got)
+			}
+		})
+	}
+}
+
+func pushed(reason string) Facts {
+	return Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "invalid", Reason: reason}}}
+}

@@ -1,0 +1,77 @@
+package examine
+
+import (
+	"strconv"
+	"strings"
+)
+
+func count(number int) string { return strconv.Itoa(number) }
+
+// modeNames are what the console calls the modes.
+var modeNames = map[string]string{"plain": "明文模式", "compatible": "兼容模式", "safe": "安全模式"}
+
+// judgePush looks at how a text was answered, and how the same delivery was once more.
+func judgePush(pushed Pushed) []Finding {
+	check := "push_" + pushed.Mode
+	name := modeNames[pushed.Mode]
+	if pushed.Verdict == "shown" || pushed.Verdict == "silent" {
+		return append([]Finding{{
+			Check: check, Severity: OK, Text: name + "：文本消息得到有效应答（" + pushed.Reason + "）", TextEn: pushed.Mode + " mode: a text was answered validly (" + pushed.Reason + ")",
+		}}, judgeAgain(pushed)...)
+	}
+	finding := Finding{
+		Check: check, Severity: Problem, Text: name + "：" + pushed.Reason, TextEn: pushed.Mode + " mode: " + pushed.Reason,
+	}
+	finding.Remedy, finding.RemedyEn = remedyOf(pushed)
+
+	return []Finding{finding}
+}
+
+// remedies are what to do about the reasons of verdicts, by a part of their words. The first that fits is taken.
+var remedies = []struct{ part, zh, en string }{
+	{"message signature does not match", "用信封里的 TimeStamp、Nonce、Encrypt 和 Token 计算 MsgSignature", "compute MsgSignature over the Token and the envelope's own TimeStamp, Nonce and Encrypt"},
+	{"for another AppID", "加密时末尾附上本账号的 AppID（第三方平台用自己的 AppID）", "end the plain text with this account's AppID (a third-party platform: with its own)"},
+	{"malformed encrypted message", "核对 EncodingAESKey；AES-256-CBC，IV 为密钥前 16 字节，按 32 字节做 PKCS#7 填充", "compare the EncodingAESKey; AES-256-CBC, the IV its first 16 bytes, PKCS#7 padding to 32 bytes"},
+	{"clear text in safe mode", "安全模式必须返回加密的 Encrypt 信封", "safe mode wants the reply in an Encrypt envelope"},
+	{"sealed, but the account is in plain mode", "明文模式必须返回明文；核对两边的加解密方式", "plain mode wants clear text; compare the mode on both sides"},
+	{"the envelope must have", "信封须有 Encrypt、MsgSignature、TimeStamp、Nonce 四个元素，区分大小写", "the envelope has four elements, and case matters: Encrypt, MsgSignature, TimeStamp, Nonce"},
+	{"ToUserName is", "回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
+	{"FromUserName is", "回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
+	{"byte order mark", "把源文件存为无 BOM 的 UTF-8", "save the source file as UTF-8 without BOM"},
+	{"the body is JSON", "返回 XML，或把账号的数据格式改为 JSON", "answer XML, or change the account's data format to JSON"},
+	{"neither success, empty, nor", "不需要回复时返回 success，否则返回回复的 XML", "answer success when there is nothing to say, else the XML of a reply"},
+	{"isn't a reply document", "检查 XML 是否完整，前后没有其他输出", "check that the XML is whole, and that nothing is printed around it"},
+	{"Content is missing", "不需要回复时返回 success，而不是空的 Content", "answer success instead of an empty Content when there is nothing to say"},
+	{"no answer within", "5 秒内先返回 success，之后用客服消息回复", "answer success within 5 s, and send the answer by customer-service message afterwards"},
+	{"can't be reached", "服务是否已启动，端口是否正确", "is the server running, is the port right"},
+	{"closed without an answer", "服务器处理时崩溃了吗？查看日志", "did the server crash over it? Look into its log"},
+	{"HTTP status 401", "加密模式须验证 msg_signature（四个参数），而不是 signature", "in the encrypted modes check msg_signature (four values), not signature"},
+	{"HTTP status 403", "加密模式须验证 msg_signature（四个参数），而不是 signature", "in the encrypted modes check msg_signature (four values), not signature"},
+	{"HTTP status 40", "这个路径没有接受 POST", "nothing takes a POST under this path"},
+	{"HTTP status", "处理消息时出错：查看服务器日志", "the message caused an error: look into the server's log"},
+}
+
+func remedyOf(pushed Pushed) (zh, en string) {
+	for _, remedy := range remedies {
+		if strings.Contains(pushed.Reason, remedy.part) {
+			return remedy.zh, remedy.en
+		}
+	}
+
+	return "查看服务器日志", "look into the server's log"
+}
+
+// judgeAgain looks at how a repeated delivery was answered: WeChat repeats one whose answer it lost.
+func judgeAgain(pushed Pushed) []Finding {
+	switch pushed.Again {
+	case "":
+		return nil
+	case "shown", "silent":
+		return []Finding{{Check: "repeat", Severity: OK, Text: "重复推送得到有效应答", TextEn: "a repeated delivery was answered validly"}}
+	default:
+		return []Finding{{
+			Check: "repeat", Severity: Problem, Text: "重复推送被拒绝（状态 " + count(pushed.AgainStatus) + "）", TextEn: "a repeated delivery was refused (status " + count(pushed.AgainStatus) + ")",
+			Remedy: "微信丢失应答时会原样重发：按 MsgId 排重并返回同样的应答，不要当作重放攻击", RemedyEn: "WeChat repeats a delivery whose answer was lost: recognise its MsgId and give the same answer, it is no attack",
+		}}
+	}
+}
