@@ -35,6 +35,10 @@ run: ## everything in one process, with an embedded Redis and the simulator as W
 up: images ## the stack in containers, in the background; SCALE="--scale gateway=3" adds replicas
 	$(COMPOSE) up -d $(SCALE)
 
+.PHONY: simulator
+simulator: ## bin/simulator, one static binary: the pretended WeChat for any other project's desk and CI
+	CGO_ENABLED=0 go build -trimpath -o bin/simulator ./simulator/cmd/simulator
+
 .PHONY: down
 down: ## stop the containers; the volumes stay
 	$(COMPOSE) down

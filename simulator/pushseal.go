@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -73,7 +74,7 @@ func seal(push Push, document pushed, target receiver) (outgoing, error) {
 		push: push, document: document, receiver: target, clear: document.own,
 		expected: expectation{
 			mode: push.Mode, format: push.Format, cipher: target.cipher, follower: push.From,
-			originalID: document.element.Value("ToUserName"), isEvent: document.isEvent, answerable: document.answerable,
+			originalID: cmp.Or(document.element.Value("ToUserName"), target.address), isEvent: document.isEvent, answerable: document.answerable,
 			isNotice: push.InfoType != "",
 		},
 	}

@@ -1,101 +1,88 @@
-// Command simulator is the pretended WeChat platform as a process: it pushes
-// messages to a callback URL, serves the API, and shows a chat page.
+// Command simulator is the pretended WeChat platform: as a process with a chat page, and as a tool that pushes to a
+// callback URL, explains why one isn't accepted, or judges it under load.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/wxstack/wxstack/simulator"
 )
 
-// cli is the command line. Every flag can come from the environment instead.
+// cli is the command line. Every flag of the account and the server can come from the environment instead.
 type cli struct {
 	Run         runCommand         `cmd:"" default:"withargs" help:"Play the WeChat platform until SIGTERM (the default)."`
+	Push        pushCommand        `cmd:"" help:"Push a message or an event to a callback URL and print the exchange."`
+	Verify      verifyCommand      `cmd:"" help:"Find out why a callback URL isn't accepted, or how it would fail."`
+	Load        loadCommand        `cmd:"" help:"Send many messages and judge the answers: lost, twice, wrong."`
+	Types       typesCommand       `cmd:"" help:"List what can be pushed, or the fields of one."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running simulator whether it is well; for container health checks."`
 }
 
-type runCommand struct {
-	ListenAddr  string        `default:":8090" env:"SIMULATOR_LISTEN_ADDR" help:"Address of the page, the API and the control API."`
-	PublicURL   string        `env:"SIMULATOR_PUBLIC_URL" help:"URL under which other containers reach the simulator, for PicUrl."`
-	CallbackURL string        `default:"${callback}" env:"SIMULATOR_CALLBACK_URL" help:"URL that receives the pushes."`
-	Mode        string        `default:"compatible" enum:"plain,compatible,safe" env:"SIMULATOR_MODE" help:"Encryption: ${enum}."`
-	Timeout     time.Duration `default:"5s" env:"SIMULATOR_TIMEOUT" help:"Patience with one delivery."`
-	Attempts    int           `default:"3" env:"SIMULATOR_ATTEMPTS" help:"Deliveries of one message."`
-	LogLevel    slog.Level    `default:"info" env:"LOG_LEVEL" help:"debug, info, warn or error."`
-}
+const description = `A pretended WeChat platform (微信公众平台) for your desk and your CI.
 
-type healthcheckCommand struct {
-	ListenAddr string `default:":8090" env:"SIMULATOR_LISTEN_ADDR" help:"Address that the simulator listens on."`
+  simulator                                        聊天页面 http://127.0.0.1:8090/
+  simulator push --content 你好 --url http://localhost:8080/wx --token T --aes-key K
+  simulator push --type location --field Label=北京 --url …
+  simulator push --event CLICK --event-key MENU_HELP --expect 帮助 --url …
+  simulator verify --url http://localhost:8080/wx --token T --aes-key K --modes plain,safe
+  simulator load --rate 200 --duration 30s --mix text=8,image=1,event:CLICK=1 --expect echo --repeat 0.05 --url …
+
+Exit codes: 0 all is well, 1 the server isn't right, 2 the command was called wrongly.`
+
+// streams are the standard ones, or a test's.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
 }
 
 func main() {
-	var arguments cli
-	command := kong.Parse(&arguments,
-		kong.Name("simulator"),
-		kong.Description("A pretended WeChat platform (微信公众平台) for local use."),
-		kong.Vars{"callback": simulator.DefaultCallbackURL},
-	)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	command.BindTo(ctx, (*context.Context)(nil))
-	err := command.Run()
+	code := execute(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
-	command.FatalIfErrorf(err)
+	os.Exit(code)
 }
 
-// Run plays the platform.
-func (c *runCommand) Run(ctx context.Context) error {
-	account := simulator.DefaultAccount()
-	account.CallbackURL, account.Mode = c.CallbackURL, simulator.Mode(c.Mode)
-	platform, err := simulator.New(simulator.Options{
-		Addr: c.ListenAddr, PublicURL: c.PublicURL, Accounts: []simulator.Account{account},
-		Logger:   slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})),
-		Delivery: simulator.Delivery{Timeout: c.Timeout, Attempts: c.Attempts},
-	})
+// execute runs a command line and returns the exit code.
+func execute(ctx context.Context, arguments []string, std streams) (code int) {
+	variables := kong.Vars(targetVariables())
+	variables["follower"] = simulator.DefaultFollower
+	var parsed cli
+	exited := -1
+	parser, err := kong.New(&parsed, kong.Name("simulator"), kong.Description(description), variables,
+		kong.Writers(std.out, std.err), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
-		return err
+		fmt.Fprintln(std.err, "simulator: "+err.Error())
+
+		return exitUsage
 	}
-	if _, err := fmt.Fprintf(os.Stdout, "聊天页面: %s/  推送到: %s\n", platform.URL(), c.CallbackURL); err != nil {
-		return fmt.Errorf("print where the page is: %w", err)
+	command, err := parser.Parse(arguments)
+	if exited >= 0 { // The help was shown.
+		return exited
+	}
+	if err == nil {
+		command.BindTo(ctx, (*context.Context)(nil))
+		command.Bind(std)
+		err = command.Run()
+	} else {
+		err = usage(err)
+	}
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(std.err, "simulator: "+text)
+	}
+	if exit := new(exitError); errors.As(err, exit) {
+		return exit.code
 	}
 
-	return platform.Run(ctx)
-}
-
-// Run asks GET /sim/v1/health.
-func (c *healthcheckCommand) Run(ctx context.Context) error {
-	const patience = 3 * time.Second
-	host, port, err := net.SplitHostPort(c.ListenAddr)
-	if err != nil {
-		return fmt.Errorf("listen address must be host:port: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		host = "127.0.0.1"
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	target := "http://" + net.JoinHostPort(host, port) + "/sim/v1/health"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
-	if err != nil {
-		return fmt.Errorf("build health request: %w", err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("simulator doesn't answer: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("simulator is unwell: HTTP status %d", response.StatusCode) // For people.
-	}
-
-	return nil
+	return exitProblem
 }
