@@ -104,9 +104,9 @@ proto-baseline: tools/bin/buf ## accept today's .proto files as what later ones 
 	cd proto && buf build -o baseline.binpb
 
 .PHONY: docs
-docs: ## regenerate docs/metrics.md and the README's screenshot
+docs: ## regenerate docs/metrics.md and the screenshots
 	go test ./standalone -run TestTheMetricsDocumentIsUpToDate -update
-	SCREENSHOT_DIR=$(CURDIR)/docs/images go test -count=1 ./test/e2e -run 'TestTheChatPage$$'
+	SCREENSHOT_DIR=$(CURDIR)/docs/images go test -count=1 ./test/e2e -run 'TestTheChatPage$$|ThePage|Screenshots'
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, and equal versions in all of them

@@ -174,8 +174,9 @@ func (p *Platform) examinePush(ctx context.Context, appID string, mode Mode, aga
 		return examine.Pushed{}, err
 	}
 	result := p.deliverAll(ctx, sent)
-	p.forgetPending(result)
 	if err := ctx.Err(); err != nil {
+		p.forgetPending(result)
+
 		return examine.Pushed{}, fmt.Errorf("examination was given up: %w", err)
 	}
 	p.conclude(sent, &result)

@@ -113,6 +113,10 @@ func (f Fault) validateAnswer() error {
 func (p *Platform) fault(path string) (Fault, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	hit, found := p.state.faults.take(path, rand.Float64()) //nolint:gosec // A test's chance, not a secret.
+	if found && hit.Count > 0 {
+		p.state.hub.publish(topicState) // One less is left.
+	}
 
-	return p.state.faults.take(path, rand.Float64()) //nolint:gosec // A test's chance, not a secret.
+	return hit, found
 }

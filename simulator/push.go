@@ -65,7 +65,8 @@ type Push struct {
 	// there are. They come before everything else.
 	Fields map[string]string
 	// XML is a document of the caller's own instead of all the above. It goes out as it is, signed, and sealed as the
-	// mode asks; in compatible mode, which adds an element, it is written anew. One in the format JSON goes out as JSON.
+	// mode asks; in compatible mode, which adds an element, it is written anew. One that begins with { is in the format
+	// JSON, whatever Format says. Attributes, name spaces and DTDs are refused: WeChat sends none.
 	XML string
 
 	// ReuseConnections keeps connections between deliveries. WeChat opens a new one

@@ -110,7 +110,7 @@ func composeOwn(push *Push) (pushed, error) {
 	push.Type, push.Event, push.InfoType = Type(element.Value("MsgType")), element.Value("Event"), element.Value("InfoType")
 	number, _ := strconv.ParseInt(element.Value("MsgId"), 10, 64) // Of no use if it is none.
 	document := pushed{
-		element: element, own: text, msgID: number, event: push.Event, isEvent: push.Type == TypeEvent || push.InfoType != "",
+		element: element, own: push.XML, msgID: number, event: push.Event, isEvent: push.Type == TypeEvent || push.InfoType != "",
 		byFollower: push.InfoType == "" && openIDPattern.MatchString(push.From), line: followerLine(&element), secrets: secretsOf(&element),
 	}
 	document.answerable = push.InfoType == "" && (push.Type != TypeEvent || catalog.Answerable(push.Event))

@@ -68,6 +68,9 @@ func (s *state) platformOf(account *accountState) *accountState {
 // seal renders the push, signs it, and encrypts it where the mode asks for that.
 func seal(push Push, document pushed, target receiver) (outgoing, error) {
 	if target.mode != "" { // Third-party platforms have safe mode and XML only.
+		if document.own != "" && push.Format == FormatJSON {
+			return outgoing{}, fmt.Errorf("%w: a third-party platform gets XML only, the document is JSON", ErrInvalid)
+		}
 		push.Mode, push.Format = target.mode, FormatXML
 	}
 	sent := outgoing{

@@ -7,6 +7,8 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +35,16 @@ func chromium(t *testing.T) string {
 // browserTimeout covers the start of a browser on a busy machine.
 const browserTimeout = 2 * time.Minute
 
+// openPage opens the simulator's page in Chinese, on a desktop.
 func openPage(t *testing.T, url string) context.Context {
+	t.Helper()
+	ctx := browse(t)
+	do(t, ctx, chromedp.Navigate(url+"?lang=zh"), chromedp.WaitVisible("#message-input"))
+	return ctx
+}
+
+// browse starts a browser.
+func browse(t *testing.T) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
 	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
@@ -42,7 +53,6 @@ func openPage(t *testing.T, url string) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	do(t, ctx, chromedp.Navigate(url), chromedp.WaitVisible("#message-input"))
 	return ctx
 }
 
@@ -200,4 +210,12 @@ func screenshot(t *testing.T, ctx context.Context, name string) { //nolint:reviv
 	if err := os.WriteFile(filepath.Join(dir, name), shot, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// serveOn runs an account's server of a test and returns its callback URL.
+func serveOn(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL + "/wx"
 }

@@ -143,3 +143,9 @@ func (p *Platform) try(method, path string, body io.Reader, into any) error {
 	}
 	return json.Unmarshal(answer, into)
 }
+
+// Reset forgets what happened at the platform.
+func (p *Platform) Reset() {
+	p.t.Helper()
+	p.post("reset", struct{}{}, nil)
+}
