@@ -45,6 +45,9 @@ type Push struct {
 	Followers        int            `json:"followers,omitempty"`
 	IntervalMS       int            `json:"interval_ms,omitempty"`
 	ReuseConnections bool           `json:"reuse_connections,omitempty"`
+
+	Format simulator.Format  `json:"format,omitempty"`
+	Fields map[string]string `json:"fields,omitempty"`
 }
 
 // Push acts as a follower once.
@@ -53,6 +56,16 @@ func (p *Platform) Push(push Push) simulator.PushResult {
 	var result simulator.PushResult
 	p.post("push", push, &result)
 	return result
+}
+
+// Types returns everything that can be pushed.
+func (p *Platform) Types() []simulator.PushType {
+	p.t.Helper()
+	var answer struct {
+		Types []simulator.PushType `json:"types"`
+	}
+	p.get("types", &answer)
+	return answer.Types
 }
 
 // Load acts as many followers.
