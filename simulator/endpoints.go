@@ -57,7 +57,7 @@ func endpoints() map[string]endpoint {
 	for _, topic := range []map[string]endpoint{
 		credentialEndpoints(), componentEndpoints(), diagnosisEndpoints(), messageEndpoints(), mediaEndpoints(),
 		materialEndpoints(), templateEndpoints(), qrEndpoints(), tagEndpoints(), oauthEndpoints(), massEndpoints(), menuEndpoints(), userEndpoints(),
-		agentEndpoints(), draftEndpoints(), blacklistEndpoints(), subscriptionEndpoints(), shortKeyEndpoints(),
+		agentEndpoints(), draftEndpoints(), blacklistEndpoints(), subscriptionEndpoints(), shortKeyEndpoints(), componentOAuthEndpoints(),
 	} {
 		maps.Copy(table, topic)
 	}

@@ -13,10 +13,6 @@ func oauthEndpoints() map[string]endpoint {
 		"/sns/userinfo":             get((*Platform).getUserProfile).withoutToken(),
 		"/sns/auth":                 get((*Platform).checkUserToken).withoutToken(),
 		"/sns/jscode2session":       get((*Platform).getSession).withoutToken(),
-
-		"/sns/oauth2/component/access_token":  get((*Platform).getComponentUserToken).withoutToken(),
-		"/sns/oauth2/component/refresh_token": get((*Platform).refreshComponentUserToken).withoutToken(),
-		"/sns/component/jscode2session":       get((*Platform).getComponentSession).withoutToken(),
 	}
 }
 
@@ -48,6 +44,12 @@ func (p *Platform) getUserToken(r *apiRequest) apiAnswer {
 	if code != codeOK {
 		return refuse(code)
 	}
+
+	return answerExchange(r, account, value)
+}
+
+// answerExchange gives the tokens for a code.
+func answerExchange(r *apiRequest, account *accountState, value string) apiAnswer {
 	grant, code := account.oauth.exchange(value, r.now)
 	if code != codeOK {
 		return refuse(code)
@@ -72,6 +74,12 @@ func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
 	case !known || account.Kind != KindAccount:
 		return refuse(codeAppID)
 	}
+
+	return answerRefresh(r, account, value)
+}
+
+// answerRefresh prolongs a user's token.
+func answerRefresh(r *apiRequest, account *accountState, value string) apiAnswer {
 	grant, code := account.oauth.refresh(value, r.now)
 	if code != codeOK {
 		return refuse(code)

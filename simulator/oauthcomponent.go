@@ -8,43 +8,26 @@ const (
 	grantRefresh = "refresh_token"
 )
 
-// getComponentUserToken serves GET /sns/oauth2/component/access_token: a third-party platform exchanges the code of an
-// authorizer's user with its own token instead of the AppSecret.
-func (p *Platform) getComponentUserToken(r *apiRequest) apiAnswer {
-	account, refused := p.authorizerOf(r, "code", grantCode)
-	if refused != codeOK {
-		return refuse(refused)
+// componentOAuthEndpoints are the calls of OAuth2 that a third-party platform makes for an account, with its own token
+// instead of the AppSecret.
+func componentOAuthEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"/sns/oauth2/component/access_token":  get(forAuthorizer("code", grantCode, answerExchange)).withoutToken(),
+		"/sns/oauth2/component/refresh_token": get(forAuthorizer("refresh_token", grantRefresh, answerRefresh)).withoutToken(),
+		"/sns/component/jscode2session":       get(forAuthorizer("js_code", grantCode, answerSession)).withoutToken(),
 	}
-	grant, code := account.oauth.exchange(r.query.Get("code"), r.now)
-	if code != codeOK {
-		return refuse(code)
-	}
-
-	return answerGrant(r, grant)
 }
 
-// refreshComponentUserToken serves GET /sns/oauth2/component/refresh_token.
-func (p *Platform) refreshComponentUserToken(r *apiRequest) apiAnswer {
-	account, refused := p.authorizerOf(r, "refresh_token", grantRefresh)
-	if refused != codeOK {
-		return refuse(refused)
-	}
-	grant, code := account.oauth.refresh(r.query.Get("refresh_token"), r.now)
-	if code != codeOK {
-		return refuse(code)
-	}
+// forAuthorizer wraps a call of OAuth2 about an authorizer, which exchanges a parameter.
+func forAuthorizer(parameter, grantType string, serve func(*apiRequest, *accountState, string) apiAnswer) func(*Platform, *apiRequest) apiAnswer {
+	return func(p *Platform, r *apiRequest) apiAnswer {
+		account, code := p.authorizerOf(r, parameter, grantType)
+		if code != codeOK {
+			return refuse(code)
+		}
 
-	return answerGrant(r, grant)
-}
-
-// getComponentSession serves GET /sns/component/jscode2session of mini programs.
-func (p *Platform) getComponentSession(r *apiRequest) apiAnswer {
-	account, refused := p.authorizerOf(r, "js_code", grantCode)
-	if refused != codeOK {
-		return refuse(refused)
+		return serve(r, account, r.query.Get(parameter))
 	}
-
-	return answerSession(r, account, r.query.Get("js_code"))
 }
 
 // authorizerOf finds the account in a call of OAuth2 that a third-party platform makes for it.
