@@ -65,16 +65,18 @@ func (r *loadRun) run(ctx context.Context) (LoadSummary, error) {
 	took := time.Since(r.started)
 	pause(ctx, r.load.Settle)
 
-	return r.tally.conclude(took)
+	return r.tally.conclude(took, ctx.Err() != nil)
 }
 
 // hand gives the messages to the senders: each when it is due, or as soon as one is free.
 func (r *loadRun) hand(ctx context.Context, tasks chan<- task) {
+	whole := ctx
 	if r.load.Duration > 0 {
 		limited, cancel := context.WithTimeout(ctx, r.load.Duration)
 		defer cancel()
 		ctx = limited
 	}
+	handed := 0
 	for number := 0; number < r.load.Count && ctx.Err() == nil; number++ {
 		next := task{number: number, share: r.mix.Next()}
 		if r.load.Rate > 0 {
@@ -83,8 +85,12 @@ func (r *loadRun) hand(ctx context.Context, tasks chan<- task) {
 		}
 		select {
 		case tasks <- next:
+			handed++
 		case <-ctx.Done():
 		}
+	}
+	if r.load.Rate > 0 && r.load.Duration > 0 && whole.Err() == nil {
+		r.tally.notSent(min(load.DueBefore(r.load.Duration-lateStart, r.load.Rate), r.load.Count) - handed)
 	}
 }
 
@@ -124,6 +130,9 @@ func (r *loadRun) send(ctx context.Context, next task) error {
 	r.tally.add(next.number, kind, result, took)
 	if result.Outcome != OutcomeFailed && load.Repeats(next.number, r.load.Repeat) {
 		again := r.platform.deliver(ctx, sent, len(result.Deliveries)+1)
+		if ctx.Err() != nil {
+			return nil
+		}
 		r.tally.repeat(next.number, result.Deliveries[len(result.Deliveries)-1], again)
 	}
 

@@ -67,6 +67,13 @@ func (t *loadTally) startedLate() {
 	t.summary.LateStarts++
 }
 
+// notSent counts messages that were due and never sent.
+func (t *loadTally) notSent(count int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.summary.NotSent = max(count, 0)
+}
+
 // add counts what became of a message, which took so many milliseconds.
 func (t *loadTally) add(number int, kind string, result PushResult, took float64) {
 	t.mu.Lock()
@@ -125,11 +132,13 @@ func (t *loadTally) abort(err error) {
 	}
 }
 
-// conclude judges what is open and sums up.
-func (t *loadTally) conclude(took time.Duration) (LoadSummary, error) {
+// conclude judges what is open and sums up. In a load that was stopped, nothing that is open is anybody's fault.
+func (t *loadTally) conclude(took time.Duration, stopped bool) (LoadSummary, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.book.Finish()
+	if !stopped {
+		t.book.Finish()
+	}
 	t.ended = true
 	t.summary.DurationMS = milliseconds(took)
 

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/load"
@@ -12,6 +13,7 @@ const (
 	maxPushCount        = 1_000_000
 	maxConcurrency      = 2000
 	maxRate             = 100_000
+	minRate             = 0.001
 	maxReportedFailures = 20
 	// defaultSettle is how long late answers are waited for where answers are expected.
 	defaultSettle = 2 * time.Second
@@ -87,6 +89,7 @@ type LoadSummary struct {
 	Repeated     int `json:"repeated"`     // Messages that were delivered once more after their answer.
 	Inconsistent int `json:"inconsistent"` // Of those, the ones that were answered otherwise.
 	LateStarts   int `json:"late_starts"`  // Messages that couldn't be sent when they were due: too many were under way.
+	NotSent      int `json:"not_sent"`     // Messages that were due and couldn't be sent before the end at all.
 
 	ByType   map[string]TypeTally `json:"by_type"`
 	Findings []LoadFinding        `json:"findings"` // The first few of each kind.
@@ -103,9 +106,9 @@ type TypeTally struct {
 // wrongly, inconsistently, or not at all.
 type LoadFinding = load.Finding
 
-// OK reports whether nothing is wrong.
+// OK reports whether nothing is wrong, and all that was due was sent.
 func (s LoadSummary) OK() bool {
-	return s.Failed+s.Lost+s.Duplicates+s.Wrong+s.Inconsistent == 0
+	return s.Failed+s.Lost+s.Duplicates+s.Wrong+s.Inconsistent+s.NotSent == 0
 }
 
 // PushMany sends a load with bounded concurrency and returns when all of it is
@@ -133,7 +136,7 @@ func (l Load) complete() (Load, error) {
 		return l, err
 	}
 	if l.Count == 0 {
-		l.Count = maxPushCount
+		l.Count = math.MaxInt32 // The duration ends it.
 	}
 	if l.Concurrency == 0 {
 		l.Concurrency = 1
@@ -148,8 +151,8 @@ func (l Load) complete() (Load, error) {
 // checkPace checks what of a load is about time.
 func (l Load) checkPace() error {
 	switch {
-	case l.Rate < 0 || l.Rate > maxRate:
-		return fmt.Errorf("%w: rate is %g, must be at most %d messages a second", ErrInvalid, l.Rate, maxRate)
+	case l.Rate < 0 || l.Rate > maxRate || (l.Rate > 0 && l.Rate < minRate):
+		return fmt.Errorf("%w: rate is %g, must be %g to %d messages a second", ErrInvalid, l.Rate, minRate, maxRate)
 	case l.Repeat < 0 || l.Repeat > 1:
 		return fmt.Errorf("%w: repeat is %g, must be a share from 0 to 1", ErrInvalid, l.Repeat)
 	case l.Duration < 0 || l.Interval < 0 || l.Settle < 0:

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ func TestLoadRefusals(t *testing.T) {
 		"concurrency is -1":    {Count: 1, Concurrency: -1},
 		"followers is 9999":    {Count: 1, Followers: 9999},
 		"rate is -1":           {Count: 1, Rate: -1},
+		"rate is 1e-12":        {Count: 1, Rate: 1e-12},
 		"repeat is 1.5":        {Count: 1, Repeat: 1.5},
 		"settle must not be":   {Count: 1, Settle: -1},
 		`expect is "nonsense"`: {Count: 1, Expect: "nonsense"},
@@ -95,6 +97,54 @@ func TestLoadByDuration(t *testing.T) {
 	summary, err := platform.PushMany(t.Context(), Load{Push: Push{Content: "x"}, Duration: 50 * time.Millisecond, Concurrency: 2})
 	if err != nil || summary.Sent == 0 || summary.Sent > 100_000 || summary.Answered != summary.Sent {
 		t.Errorf("summary %+v, error %v", summary, err)
+	}
+}
+
+// What was due and couldn't be sent is told, or a server that hangs would look well.
+func TestLoadTellsWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	hangs := make(chan struct{})
+	platform := startAccount(t, ModePlain, func(w http.ResponseWriter, _ *http.Request) {
+		<-hangs
+		_, _ = io.WriteString(w, "success")
+	})
+	platform.options.Delivery.Timeout = time.Minute
+	time.AfterFunc(400*time.Millisecond, func() { close(hangs) })
+	summary, err := platform.PushMany(t.Context(), Load{Push: Push{Content: "x"}, Duration: 200 * time.Millisecond, Rate: 100, Concurrency: 4})
+	if err != nil || summary.Sent != 4 || summary.Answered != 4 || summary.NotSent != 14 || summary.OK() {
+		t.Errorf("summary %+v, error %v", summary, err)
+	}
+}
+
+// A load that is stopped blames nobody for what was under way: not the message, not its repetition, not a late answer.
+func TestAStoppedLoadBlamesNobody(t *testing.T) {
+	t.Parallel()
+	for name, load := range map[string]Load{
+		"delivery":    {Count: 100, Concurrency: 8},
+		"repetition":  {Count: 1, Repeat: 1},
+		"late answer": {Count: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancel(t.Context())
+			var deliveries atomic.Int64
+			platform := startAccount(t, ModePlain, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // Or the server wouldn't see the end of the connection.
+				if number := deliveries.Add(1); name == "delivery" || number > 1 {
+					stop()
+					<-r.Context().Done()
+				}
+				if name == "late answer" {
+					time.AfterFunc(50*time.Millisecond, stop) // After the end of the deliveries, while late answers are waited for.
+				}
+				_, _ = io.WriteString(w, "success")
+			})
+			load.Push, load.Expect, load.Settle = Push{Content: "x"}, ExpectReply, time.Minute
+			summary, _ := platform.PushMany(ctx, load)
+			if !summary.OK() || summary.Sent == 0 {
+				t.Errorf("summary %+v", summary)
+			}
+		})
 	}
 }
 

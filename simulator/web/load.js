@@ -10,7 +10,7 @@ export function setUpLoad() {
     labelled(t("rate"), number("rate", { placeholder: "—" })), labelled(t("concurrency"), number("concurrency", { value: 8 })),
     labelled(t("total"), number("count", { value: 100 })), labelled(t("seconds"), number("duration", { placeholder: "—" })),
     labelled(t("followers"), number("followers", { value: 20 })), labelled(t("think"), number("interval_ms", { value: 0 })),
-    labelled(t("mix"), input("mix", { value: "text=8,image=1,event:CLICK=1" }), "wide"), labelled(t("message"), input("content", { value: "压测" })),
+    labelled(t("mix"), input("mix", { value: "text=8,image=1,event:CLICK:MENU_HELP=1" }), "wide"), labelled(t("message"), input("content", { value: "压测" })),
     labelled(t("expect"), select("expect", [["any", t("expectAny")], ["reply", t("expectReply")], ["echo", t("expectEcho")]])),
     labelled(t("repeat"), number("repeat", { max: 1, value: 0 })), labelled(t("settle"), number("settle", { value: 2 })),
     make("div", "wide buttons", [make("button", "primary", t("startLoad"), { "data-testid": "start-load" }),
@@ -32,15 +32,14 @@ function read(fields) {
   };
 }
 
-// readMix reads kinds with their weights, such as text=8,event:CLICK=1.
+// readMix reads kinds with their weights, such as text=8,event:CLICK:MENU_HELP=1.
 function readMix(text, content) {
   return text.split(",").map((part) => part.trim()).filter(Boolean).map((part) => {
     const [name, weight] = part.split("=");
     const share = { weight: Math.round(Number(weight || 1)) };
     if (name.startsWith("event:")) {
-      share.type = "event";
-      share.event = name.slice("event:".length);
-      if (["CLICK", "SCAN", "VIEW"].includes(share.event)) share.event_key = "KEY";
+      const [, event, key] = name.split(/^event:([^:]*):?/);
+      Object.assign(share, { type: "event", event, event_key: key || (["CLICK", "SCAN", "VIEW"].includes(event) ? "KEY" : "") });
     } else {
       share.type = name;
       if (name === "text") share.content = content;
@@ -55,7 +54,7 @@ export async function readLoad() {
 }
 
 function reportNodes({ running, error, summary }) {
-  const problems = { failedCount: summary.failed, lost: summary.lost, duplicates: summary.duplicates, wrong: summary.wrong, inconsistent: summary.inconsistent };
+  const problems = { failedCount: summary.failed, lost: summary.lost, duplicates: summary.duplicates, wrong: summary.wrong, inconsistent: summary.inconsistent, notSent: summary.not_sent };
   const healthy = Object.values(problems).every((count) => count === 0);
   const figure = (name, value) => make("div", "figure", [make("strong", "", String(value)), make("span", "", t(name))]);
   const nodes = [

@@ -22,7 +22,7 @@ type loadCommand struct {
 	Concurrency int           `help:"Followers who wait at once; 16 without --rate."`
 	Followers   int           `help:"Followers who send in turn; as many as messages, up to 2000, unless given."`
 	Think       time.Duration `help:"How long a sender thinks between two messages."`
-	Mix         string        `help:"Kinds of messages with their weights." default:"text=1" placeholder:"text=8,image=1,event:CLICK=1"`
+	Mix         string        `help:"Kinds of messages with their weights; after an event its key." default:"text=1" placeholder:"text=8,image=1,event:CLICK:MENU_HELP=1"`
 	Content     string        `help:"Content of the texts; a number is added to each." default:"你好"`
 	Expect      string        `help:"Right answer: any, reply, echo, or text: and the text with {content}, {marker} or {openid}." default:"any"`
 	Repeat      float64       `help:"Share of answered messages to deliver once more, as if WeChat had lost the answer: 0 to 1."`
@@ -47,10 +47,11 @@ func (c *loadCommand) load() (simulator.Load, error) {
 		name, weight, weighted := strings.Cut(strings.TrimSpace(part), "=")
 		share := simulator.Share{Push: simulator.Push{Type: simulator.Type(name)}, Weight: 1}
 		if event, isEvent := strings.CutPrefix(name, "event:"); isEvent {
-			share.Push = simulator.Push{Type: simulator.TypeEvent, Event: event}
-			if slices.Contains([]string{simulator.EventClick, simulator.EventScan, simulator.EventView}, event) {
-				share.Push.EventKey = "KEY"
+			event, key, keyed := strings.Cut(event, ":")
+			if !keyed && slices.Contains([]string{simulator.EventClick, simulator.EventScan, simulator.EventView}, event) {
+				key = "KEY"
 			}
+			share.Push = simulator.Push{Type: simulator.TypeEvent, Event: event, EventKey: key}
 		}
 		if share.Push.Type == simulator.TypeText {
 			share.Push.Content = c.Content
@@ -121,6 +122,9 @@ func (c *loadCommand) watch(ctx context.Context, platform *simulator.Platform, s
 	}
 }
 
+// findingsToldPerKind is how many examples of each kind people are told; --json has more.
+const findingsToldPerKind = 3
+
 // describeLoad is the report for people.
 func describeLoad(one simulator.LoadSummary) string {
 	var out strings.Builder
@@ -147,10 +151,17 @@ func describeLoad(one simulator.LoadSummary) string {
 		}
 		fmt.Fprintf(&out, "%s %s %d\n", mark, line.name, line.count)
 	}
+	if one.NotSent > 0 {
+		fmt.Fprintf(&out, "✗ 未发送 (not sent)      %d were due while as many as --concurrency allows were still waiting for answers\n", one.NotSent)
+	}
 	if one.LateStarts > 0 {
 		fmt.Fprintf(&out, "! %d messages were sent later than due: the rate is more than this machine, or --concurrency, allows\n", one.LateStarts)
 	}
+	told := make(map[string]int)
 	for _, finding := range one.Findings {
+		if told[string(finding.Kind)]++; told[string(finding.Kind)] > findingsToldPerKind {
+			continue
+		}
 		fmt.Fprintf(&out, "\n%s: #%d %s %s\n  %s\n", finding.Kind, finding.Number, finding.Follower, finding.Content, finding.Reason)
 	}
 

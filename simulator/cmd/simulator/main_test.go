@@ -99,6 +99,7 @@ func TestCommands(t *testing.T) {
 		"load that finds":      {"load --mode plain --count 9 --expect text:{content} --settle 1ms --url " + url, "", 1, "✗ 错误 (wrong)           9", ""},
 		"load, mix":            {"load --mode plain --count 30 --mix text=1,event:CLICK=2 --url " + url, "", 0, "CLICK                sent 20", ""},
 		"load, JSON":           {"load --mode plain --count 3 --json --url " + url, "", 0, `"sent": 3`, ""},
+		"load, an event's key": {"load --mode plain --count 3 --mix event:CLICK:HELP --json --url " + url, "", 0, `"sent": 3`, ""},
 		"load, bad weight":     {"load --mix text=x --url " + url, "", 2, "", `weight "x" of text`},
 		"load, bad expect":     {"load --expect x --url " + url, "", 2, "", `expect is "x"`},
 		"load, bad type":       {"load --count 1 --mix smell --url " + url, "", 2, "", `type "smell" is unknown`},

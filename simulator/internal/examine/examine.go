@@ -84,12 +84,13 @@ func Judge(facts Facts) []Finding {
 		return append(findings, *failed)
 	}
 	findings = append(findings, Finding{Check: "reach", Severity: OK, Text: "服务器可以访问", TextEn: "the server can be reached"})
-	findings = append(findings, judgeEcho(facts))
+	verified := judgeEcho(facts)
+	findings = append(findings, verified)
 	findings = append(findings, judgeWrong(facts)...)
 	findings = append(findings, judgeClock(facts)...)
 	findings = append(findings, judgeSpeed(facts)...)
 	for _, pushed := range facts.Pushes {
-		findings = append(findings, judgePush(pushed)...)
+		findings = append(findings, judgePush(pushed, verified.Severity == OK)...)
 	}
 
 	return findings

@@ -1,6 +1,7 @@
 package examine
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -10,8 +11,9 @@ func count(number int) string { return strconv.Itoa(number) }
 // modeNames are what the console calls the modes.
 var modeNames = map[string]string{"plain": "明文模式", "compatible": "兼容模式", "safe": "安全模式"}
 
-// judgePush looks at how a text was answered, and how the same delivery was once more.
-func judgePush(pushed Pushed) []Finding {
+// judgePush looks at how a text was answered, and how the same delivery was once more. Verified says whether the URL
+// verification was answered rightly: if not, a push is refused for the same reason.
+func judgePush(pushed Pushed, verified bool) []Finding {
 	check := "push_" + pushed.Mode
 	name := modeNames[pushed.Mode]
 	if pushed.Verdict == "shown" || pushed.Verdict == "silent" {
@@ -23,6 +25,9 @@ func judgePush(pushed Pushed) []Finding {
 		Check: check, Severity: Problem, Text: name + "：" + pushed.Reason, TextEn: pushed.Mode + " mode: " + pushed.Reason,
 	}
 	finding.Remedy, finding.RemedyEn = remedyOf(pushed)
+	if refused := pushed.Status == http.StatusUnauthorized || pushed.Status == http.StatusForbidden; refused && !verified {
+		finding.Remedy, finding.RemedyEn = "先解决上面的 URL 验证问题：推送和验证使用同一个 Token", "first mend the URL verification above: pushes are signed with the same Token"
+	}
 
 	return []Finding{finding}
 }

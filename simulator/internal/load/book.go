@@ -39,8 +39,8 @@ const (
 // Book holds what was sent and what was answered, and finds what is wrong.
 type Book struct {
 	messages map[int]*entry
-	oldest   int            // The lowest number that may be remembered.
-	last     map[string]int // The number of the message that a follower sent last.
+	oldest   int // The lowest number that may be remembered.
+	senders  map[string]*sender
 	counts   map[Kind]int
 	findings []Finding
 	late     int
@@ -54,20 +54,49 @@ type entry struct {
 	over    bool // Whether no more answers are waited for: it failed, or what was wrong has been said.
 }
 
+// sender is what a follower has sent. The numbers of messages wait in the order in which they were sent, and are dropped
+// once they no longer do.
+type sender struct {
+	last    int
+	needing []int // Messages that need an answer.
+	others  []int // Messages that may be answered.
+}
+
 // NewBook returns an empty book.
 func NewBook() *Book {
-	return &Book{messages: make(map[int]*entry), last: make(map[string]int), counts: make(map[Kind]int)}
+	return &Book{messages: make(map[int]*entry), senders: make(map[string]*sender), counts: make(map[Kind]int)}
 }
 
 // Sent writes down a message before it is delivered. What is too old to be remembered is judged as it stands.
 func (b *Book) Sent(message Message) {
 	b.messages[message.Number] = &entry{Message: message}
-	b.last[message.Follower] = message.Number
+	from := b.senderOf(message.Follower)
+	from.needing, from.others = b.trim(from.needing), b.trim(from.others)
+	from.sent(message)
 	for ; len(b.messages) > remembered; b.oldest++ {
 		if old, known := b.messages[b.oldest]; known {
 			b.finish(old)
 			delete(b.messages, b.oldest)
 		}
+	}
+}
+
+func (b *Book) senderOf(follower string) *sender {
+	known := b.senders[follower]
+	if known == nil {
+		known = &sender{}
+		b.senders[follower] = known
+	}
+
+	return known
+}
+
+func (s *sender) sent(message Message) {
+	s.last = message.Number
+	if message.NeedsAnswer() {
+		s.needing = append(s.needing, message.Number)
+	} else {
+		s.others = append(s.others, message.Number)
 	}
 }
 
@@ -113,9 +142,9 @@ func describe(answer *Answer) string {
 }
 
 // Late writes down a line that a follower saw outside of any delivery (客服消息). It belongs to the message whose marker it
-// has, else to the one that the follower sent last.
+// has, else to the oldest of the follower's that waits for one.
 func (b *Book) Late(follower string, answer Answer) {
-	number, known := b.last[follower]
+	number, known := b.waiting(follower)
 	for _, marked := range markersIn(answer.Text) {
 		if _, sent := b.messages[marked]; sent {
 			number, known = marked, true
@@ -134,6 +163,35 @@ func (b *Book) Late(follower string, answer Answer) {
 		return
 	}
 	b.answered(sent, answer)
+}
+
+// waiting returns the number of the follower's message to which an answer without a marker belongs: the oldest that needs
+// one, else the oldest that may have one, else the last.
+func (b *Book) waiting(follower string) (number int, known bool) {
+	from := b.senders[follower]
+	if from == nil {
+		return 0, false
+	}
+	for _, queue := range []*[]int{&from.needing, &from.others} {
+		*queue = b.trim(*queue)
+		if len(*queue) > 0 {
+			return (*queue)[0], true
+		}
+	}
+
+	return from.last, true
+}
+
+// trim drops the messages at the head of a queue that wait for nothing.
+func (b *Book) trim(queue []int) []int {
+	for len(queue) > 0 {
+		if sent := b.messages[queue[0]]; sent != nil && !sent.over && len(sent.answers) == 0 {
+			break
+		}
+		queue = queue[1:]
+	}
+
+	return queue
 }
 
 // answered judges an answer and counts it.
@@ -162,18 +220,6 @@ func (b *Book) finish(sent *entry) {
 	if sent.NeedsAnswer() && len(sent.answers) == 0 && !sent.over {
 		b.find(Lost, sent, "the follower saw no answer")
 	}
-}
-
-// Waiting is how many messages still need an answer.
-func (b *Book) Waiting() int {
-	waiting := 0
-	for _, sent := range b.messages {
-		if sent.NeedsAnswer() && len(sent.answers) == 0 && !sent.over {
-			waiting++
-		}
-	}
-
-	return waiting
 }
 
 func (b *Book) find(kind Kind, sent *entry, reason string) {

@@ -5,6 +5,7 @@ package load
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,11 @@ import (
 // messages a second.
 func Due(number int, rate float64) time.Duration {
 	return time.Duration(float64(number) / rate * float64(time.Second))
+}
+
+// DueBefore returns how many messages are due before a moment after the start.
+func DueBefore(moment time.Duration, rate float64) int {
+	return int(math.Ceil(max(moment, 0).Seconds() * rate))
 }
 
 // Mix spreads kinds of messages by their weights, evenly and always in the same way.

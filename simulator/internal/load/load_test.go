@@ -18,6 +18,15 @@ func TestDue(t *testing.T) {
 	}
 }
 
+func TestDueBefore(t *testing.T) {
+	t.Parallel()
+	for moment, want := range map[time.Duration]int{-time.Second: 0, 0: 0, time.Millisecond: 1, 5 * time.Millisecond: 1, 6 * time.Millisecond: 2, time.Second: 200} {
+		if got := DueBefore(moment, 200); got != want {
+			t.Errorf("%d are due before %s, want %d", got, moment, want)
+		}
+	}
+}
+
 func TestMixIsSpreadEvenly(t *testing.T) {
 	t.Parallel()
 	mix := NewMix([]int{5, 1, 2})
@@ -122,6 +131,29 @@ func TestBook(t *testing.T) {
 				b.Late("o0", Answer{Text: "a #1"})
 			}, nil, "",
 		},
+		"late answers without markers, in turn": {
+			func(b *Book) {
+				for number := range 3 {
+					one := sent(number, "reply")
+					one.Follower = "o0"
+					b.Sent(one)
+					b.Replied(number, nil)
+				}
+				aside := sent(3, "any")
+				aside.Follower = "o0"
+				b.Sent(aside)
+				for range 4 {
+					b.Late("o0", Answer{Text: "done"})
+				}
+			}, nil, "",
+		},
+		"one late answer too many": {
+			func(b *Book) {
+				b.Sent(sent(0, "reply"))
+				b.Late("o0", Answer{Text: "done"})
+				b.Late("o0", Answer{Text: "done"})
+			}, map[Kind]int{Duplicate: 1}, "two answers",
+		},
 		"another's answer": {func(b *Book) { b.Sent(sent(0, "")); b.Sent(sent(1, "")); b.Replied(0, answer("x #2")) }, map[Kind]int{Wrong: 1}, "it answers message #2"},
 		"told to another": {
 			func(b *Book) { b.Sent(sent(0, "reply")); b.Sent(sent(1, "")); b.Late("o1", Answer{Text: "x #1"}) },
@@ -169,7 +201,7 @@ func TestTheBookIsBounded(t *testing.T) {
 	for number := range remembered + 100 {
 		book.Sent(Message{Number: number, Follower: "o", Expect: ExpectReply})
 	}
-	if len(book.messages) != remembered || book.Count(Lost) != 100 || len(book.Findings()) != shownPerKind || book.Waiting() != remembered {
-		t.Errorf("%d remembered, %d lost, %d shown, %d waiting", len(book.messages), book.Count(Lost), len(book.Findings()), book.Waiting())
+	if len(book.messages) != remembered || book.Count(Lost) != 100 || len(book.Findings()) != shownPerKind {
+		t.Errorf("%d remembered, %d lost, %d shown", len(book.messages), book.Count(Lost), len(book.Findings()))
 	}
 }
