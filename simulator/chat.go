@@ -80,6 +80,9 @@ type Follower struct {
 	Lines     int       `json:"lines"` // Chat lines that are remembered.
 	// MessagesLeft is how many customer-service messages may be sent now.
 	MessagesLeft int `json:"messages_left"`
+	// TypingMS is for how many milliseconds the follower still sees that the
+	// account is typing (对方正在输入), on the platform's clock.
+	TypingMS int64 `json:"typing_ms,omitempty"`
 }
 
 // say adds a line to a chat and wakes the watchers. The caller holds the lock.
@@ -160,6 +163,7 @@ func (p *Platform) Followers() []Follower {
 			list = append(list, Follower{
 				OpenID: known.openID, Account: account.AppID, Following: known.following, Since: known.followedAt,
 				Lines: len(known.chat.values), MessagesLeft: known.message.left(now) + known.action.left(now),
+				TypingMS: max(known.typingUntil.Sub(now).Milliseconds(), 0),
 			})
 		}
 	}

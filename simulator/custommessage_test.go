@@ -109,9 +109,19 @@ func TestTyping(t *testing.T) {
 	}
 	typing(DefaultFollower, "Reading", codeTypingCommand)
 	typing("oNOBODY", "Typing", codeOpenID)
+	shown := func() int64 { return platform.Followers()[0].TypingMS }
+	if shown() != 0 {
+		t.Errorf("typing is shown for %d ms before it began", shown())
+	}
 	typing(DefaultFollower, "Typing", codeOK)
+	if left := shown(); left <= 0 || left > typingShown.Milliseconds() {
+		t.Errorf("typing is shown for %d ms", left)
+	}
 	typing(DefaultFollower, "Typing", codeTypingTwice)
 	typing(DefaultFollower, "CancelTyping", codeOK)
+	if shown() != 0 {
+		t.Errorf("typing is shown for %d ms after it was cancelled", shown())
+	}
 	typing(DefaultFollower, "Typing", codeOK)
 	api(t, platform, http.MethodPost, sendPath, withToken(stableToken(t, platform)), customText(DefaultFollower, "x"))
 	typing(DefaultFollower, "Typing", codeOK)

@@ -28,7 +28,12 @@ func (p *Platform) sendTyping(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 
-	return refuse(recipient.typing(asked.Command, r.now))
+	code = recipient.typing(asked.Command, r.now)
+	if code == codeOK {
+		p.state.hub.publish(topicChat) // The phone shows it.
+	}
+
+	return refuse(code)
 }
 
 // typing shows or hides that somebody answers the follower.
