@@ -16,10 +16,22 @@ function addPhone(openID, removable) {
   const phone = new Phone(openID, phones.length === 0, removable ? () => {
     phones.splice(phones.indexOf(phone), 1);
     phone.node.remove();
+    remember();
   } : null);
   phones.push(phone);
   byId("phones").append(phone.node);
   return phone;
+}
+
+// The phones that were added outlast a change of the language or the account, for as long as the tab.
+function remember() {
+  try { sessionStorage.setItem("phones", JSON.stringify(phones.slice(1).map((phone) => phone.openID))); } catch { /* Then they don't. */ }
+}
+
+function addRemembered() {
+  let known = [];
+  try { known = JSON.parse(sessionStorage.getItem("phones")) || []; } catch { /* As if there were none. */ }
+  for (const openID of known) if (openID !== document.body.dataset.follower) addPhone(openID, true);
 }
 
 // nextFollower names a follower who isn't on the page yet.
@@ -96,6 +108,7 @@ byId("language").addEventListener("click", switchLanguage);
 byId("account-select").addEventListener("change", (event) => { location.search = "?" + new URLSearchParams({ account: event.target.value, lang }); });
 byId("add-phone").addEventListener("click", () => attempt(async () => {
   const phone = addPhone(nextFollower(), true);
+  remember();
   await Promise.all([readChats(), phone.readMenu()]);
   phone.input.focus();
 }));
@@ -105,4 +118,5 @@ setUpFaults();
 setUpLoad();
 setUpPlatform();
 addPhone(document.body.dataset.follower, false);
+addRemembered();
 loadTypes().catch((error) => toast(t("failed") + error.message)).finally(listen);

@@ -11,7 +11,8 @@ export function chatNode(line, phone, scroll) {
   if (line.side === "notice") return make("li", "notice", line.text);
   if (line.side === "event") return make("li", "event", eventText(line));
   const node = make("li", "bubble " + line.side);
-  (contents[line.type] || contents.text)(node, line, phone, scroll);
+  // A document of one's own may call its type anything, such as constructor.
+  (Object.hasOwn(contents, line.type) ? contents[line.type] : contents.text)(node, line, phone, scroll);
   for (const article of line.articles || []) node.append(articleNode(article));
   if (channels[line.channel]) node.append(make("span", "via", t(channels[line.channel])));
   return node;
@@ -24,7 +25,9 @@ const contents = {
     node.append(make("img", "picture", undefined, { src: mediaURL(line.media_id), alt: t("picture"), onload: scroll }));
   },
   voice(node, line) {
-    node.append(button("▶ " + t("voice"), () => tryToPlay(mediaURL(line.media_id)), "play", { "aria-label": t("play") + " " + t("voice") }));
+    const player = button("▶ " + t("voice"), () => tryToPlay(mediaURL(line.media_id)), "play", { "aria-label": t("play") + " " + t("voice") });
+    node.append(player);
+    if (line.media_id) showDuration(player, mediaURL(line.media_id));
     if (line.text) node.append(make("p", "caption", line.text));
   },
   video(node, line, phone, scroll) {
@@ -49,6 +52,13 @@ const contents = {
     else node.append(line.text || "");
   },
 };
+
+// showDuration adds how long a voice is, if the browser knows its format.
+function showDuration(player, source) {
+  make("audio", "", undefined, { preload: "metadata", src: source, onloadedmetadata: ({ target }) => {
+    if (Number.isFinite(target.duration)) player.append(make("span", "duration", Math.max(Math.round(target.duration), 1) + "″"));
+  } });
+}
 
 // Text of an account may hold links; everything else in it is text.
 function richText(node, text, phone) {

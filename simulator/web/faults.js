@@ -14,7 +14,7 @@ export function setUpFaults() {
     labelled(t("httpStatus"), number("http_status", { max: 599 })),
     labelled(t("drop"), select("drop", [["", t("dropNone")], ["before", t("dropBefore")], ["after", t("dropAfter")]])),
     labelled(t("contentType"), input("content_type", { placeholder: "text/html" })),
-    labelled(t("count") + "（" + t("countHint") + "）", number("count", { value: 1 })), labelled(t("probability"), number("probability", { max: 1, step: "any" })),
+    labelled(t("count") + t("inBrackets", t("countHint")), number("count", { value: 1 })), labelled(t("probability"), number("probability", { max: 1, step: "any" })),
     labelled(t("busy"), make("input", "", undefined, { type: "checkbox", name: "busy" }), "check"),
     labelled(t("partial"), make("input", "", undefined, { type: "checkbox", name: "partial" }), "check"),
     make("div", "wide buttons", [make("button", "primary", t("addFault"), { "data-testid": "add-fault" }),
@@ -44,7 +44,7 @@ function describe(fault) {
   if (fault.latency_ms) parts.push(t("latency") + " " + fault.latency_ms);
   if (fault.errcode) parts.push(t("errcode") + " " + fault.errcode);
   if (fault.http_status) parts.push(t("httpStatus") + " " + fault.http_status);
-  if (fault.drop) parts.push(t("drop") + "：" + t(fault.drop === "before" ? "dropBefore" : "dropAfter"));
+  if (fault.drop) parts.push(t("drop") + t("colon") + t(fault.drop === "before" ? "dropBefore" : "dropAfter"));
   if (fault.content_type) parts.push(fault.content_type);
   if (fault.partial) parts.push(t("partial"));
   if (fault.probability) parts.push(t("probability") + " " + fault.probability);

@@ -3,15 +3,15 @@ const words = {
   zh: {
     title: "微信模拟器", live: "实时连接", account: "账号", mode: "加解密", callback: "推送到", panels: "面板", views: "视图",
     viewPhones: "手机", viewControls: "控制", inspector: "检查器", tokens: "令牌", faults: "故障", load: "压测", platform: "平台",
-    plain: "明文模式", compatible: "兼容模式", safe: "安全模式", unset: "未设置", failed: "操作失败：", copy: "复制", copied: "已复制",
-    addFollower: "＋ 添加粉丝", removeFollower: "移除", follow: "关注", unfollow: "取消关注", chat: "聊天记录", waiting: "等待公众号回复…",
+    plain: "明文模式", compatible: "兼容模式", safe: "安全模式", unset: "未设置", failed: "操作失败：", inBrackets: "（{n}）", colon: "：", comma: "，", copy: "复制", copied: "已复制",
+    addFollower: "＋ 添加粉丝", removeFollower: "移除", follow: "关注", unfollow: "取消关注", chat: "聊天记录", waiting: "等待公众号回复…", typing: "对方正在输入…",
     sendPicture: "发送图片", message: "消息", messageHint: "发消息给公众号", send: "发送", more: "更多类型", menu: "自定义菜单", menuUnsupported: "未知的菜单类型：",
     you: "你", voice: "语音", video: "视频", music: "音乐", file: "文件", play: "播放", cannotPlay: "浏览器不能播放这种格式", map: "位置",
     custom: "客服消息", template: "模板消息", mass: "群发", picture: "图片", pictureUnreadable: "图片无法读取", messagesLeft: "可发客服消息",
     composeTitle: "推送消息或事件", search: "搜索", form: "表单", free: "自由文档", freeHint: "自己写的 XML 或 JSON，原样发送", pushMode: "加解密", pushFormat: "数据格式",
     push: "推送", close: "关闭", asAccount: "与账号相同", noMatch: "没有匹配的类型", 
     all: "全部", pushes: "消息推送", calls: "API 调用", errors: "异常", pause: "暂停", resume: "继续", filter: "筛选", searchRecords: "搜索记录", newRecords: "条新记录",
-    empty: "还没有记录。在手机上发一条消息试试。", deliveries: "次推送", delivery: "第 {n} 次", noResponse: "无响应", document: "推送内容（明文）",
+    empty: "还没有记录。在手机上发一条消息试试。", deliveries: "次推送", oneDelivery: "1 次推送", delivery: "第 {n} 次", noResponse: "无响应", document: "推送内容（明文）",
     requestURL: "请求 URL", request: "原始请求", response: "原始响应", opened: "响应解密后", emptyBody: "（空）", explain: "签名与加密是怎么算的", reveal: "显示密钥", ofLimit: "上限 {n}",
     signature: "signature（3 个值）", msg_signature: "msg_signature（4 个值）", decryption: "解密", reply: "回复的信封", 
     shown: "已回复", silent: "无需显示", failedOutcome: "服务故障", invalid: "回复无效", no_answer: "没有应答", pending: "推送中",
@@ -31,15 +31,15 @@ const words = {
   en: {
     title: "WeChat simulator", live: "Live connection", account: "Account", mode: "Encryption", callback: "Pushes to", panels: "Panels", views: "Views",
     viewPhones: "Phones", viewControls: "Controls", inspector: "Inspector", tokens: "Tokens", faults: "Faults", load: "Load", platform: "Platform",
-    plain: "plain", compatible: "compatible", safe: "safe", unset: "not set", failed: "Failed: ", copy: "Copy", copied: "Copied",
-    addFollower: "＋ Add a follower", removeFollower: "Remove", follow: "Follow", unfollow: "Unfollow", chat: "Chat", waiting: "Waiting for the account…",
+    plain: "plain", compatible: "compatible", safe: "safe", unset: "not set", failed: "Failed: ", inBrackets: " ({n})", colon: ": ", comma: ", ", copy: "Copy", copied: "Copied",
+    addFollower: "＋ Add a follower", removeFollower: "Remove", follow: "Follow", unfollow: "Unfollow", chat: "Chat", waiting: "Waiting for the account…", typing: "typing…",
     sendPicture: "Send a picture", message: "Message", messageHint: "Write to the account", send: "Send", more: "More types", menu: "Menu", menuUnsupported: "Unknown type of menu entry: ",
     you: "You: ", voice: "Voice", video: "Video", music: "Music", file: "File", play: "Play", cannotPlay: "The browser can't play this format", map: "Location",
     custom: "Customer service", template: "Template message", mass: "Mass message", picture: "Picture", pictureUnreadable: "The picture can't be read", messagesLeft: "Customer-service messages left",
     composeTitle: "Push a message or an event", search: "Search", form: "Form", free: "Free document", freeHint: "XML or JSON of your own, sent as it is", pushMode: "Encryption", pushFormat: "Data format",
     push: "Push", close: "Close", asAccount: "as the account", noMatch: "No type matches", 
     all: "All", pushes: "Pushes", calls: "API calls", errors: "Problems", pause: "Pause", resume: "Resume", filter: "Filter", searchRecords: "Search records", newRecords: "new records",
-    empty: "No records yet. Send a message on the phone.", deliveries: "deliveries", delivery: "Delivery {n}", noResponse: "no response", document: "Document in clear",
+    empty: "No records yet. Send a message on the phone.", deliveries: "deliveries", oneDelivery: "1 delivery", delivery: "Delivery {n}", noResponse: "no response", document: "Document in clear",
     requestURL: "Request URL", request: "Raw request", response: "Raw response", opened: "Response decrypted", emptyBody: "(empty)", explain: "How signatures and encryption come about", reveal: "Show secrets", ofLimit: "of {n}",
     signature: "signature (3 values)", msg_signature: "msg_signature (4 values)", decryption: "Decryption", reply: "Envelope of the reply", 
     shown: "answered", silent: "nothing to show", failedOutcome: "out of service", invalid: "invalid reply", no_answer: "no answer", pending: "pending",
@@ -65,7 +65,7 @@ export const lang = [asked, stored, navigator.language.startsWith("en") ? "en" :
 // t returns the words of a key, with {n} replaced.
 export function t(key, n) {
   const text = words[lang][key] ?? key;
-  return n === undefined ? text : text.replace("{n}", n);
+  return n === undefined ? text : text.replace("{n}", () => n);
 }
 
 // either chooses between a Chinese and an English text that the server gave.

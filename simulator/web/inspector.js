@@ -129,7 +129,7 @@ function pushNode(push) {
   const named = title(push);
   const node = record("push", [
     make("span", "kind", named.kind), make("span", "title", named.text),
-    make("span", "badge attempts" + (push.deliveries.length > 1 ? " warn" : ""), push.deliveries.length + " " + t("deliveries")),
+    make("span", "badge attempts" + (push.deliveries.length > 1 ? " warn" : ""), push.deliveries.length === 1 ? t("oneDelivery") : push.deliveries.length + " " + t("deliveries")),
     make("span", "badge outcome " + tones[push.outcome], words(push.outcome)),
     make("span", "meta", milliseconds(push.duration_ms)), make("span", "meta time", clockTime(push.time)),
   ], (body) => {

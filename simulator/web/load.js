@@ -67,7 +67,7 @@ function reportNodes({ running, error, summary }) {
       node.dataset.problem = name;
       return node;
     })),
-    make("p", "meta", t("attempts") + "：" + (Object.entries(summary.attempts).map(([count, messages]) => `${count} → ${messages}`).join("，") || "—")),
+    make("p", "meta", t("attempts") + t("colon") + (Object.entries(summary.attempts).map(([count, messages]) => `${count} → ${messages}`).join(t("comma")) || "—")),
     make("p", "meta", Object.entries(summary.by_type).map(([name, tally]) => `${name} ${tally.answered}/${tally.sent}`).join(" · ")),
   ];
   if (error) nodes.push(make("p", "bad", error));

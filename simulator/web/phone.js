@@ -15,6 +15,7 @@ export class Phone {
     this.chat = make("ol", "chat", [], { ...id("chat"), role: "log", "aria-live": "polite", "aria-label": t("chat"), tabIndex: 0 });
     this.menu = make("nav", "menu", [], { ...id("menu"), "aria-label": t("menu"), hidden: true });
     this.notice = make("p", "waiting", t("waiting"), { ...id("waiting"), hidden: true });
+    this.name = make("strong", "name", document.body.dataset.originalId, { "aria-live": "polite" });
     this.left = make("small", "left-messages", "");
     this.input = make("input", "message", undefined, { ...id("message-input"), autocomplete: "off", maxLength: 2000, placeholder: t("messageHint"), "aria-label": t("message") });
     const picture = make("input", "", undefined, { ...id("picture"), type: "file", accept: "image/png,image/jpeg,image/gif", onchange: (event) => this.sendPicture(event.target) });
@@ -26,7 +27,7 @@ export class Phone {
     ], { onsubmit: (event) => this.submit(event) });
     this.node = make("section", "phone", [
       make("div", "phone-bar", [
-        make("div", "who", [make("strong", "", document.body.dataset.originalId), make("small", "", openID, id("openid")), this.left]),
+        make("div", "who", [this.name, make("small", "", openID, id("openid")), this.left]),
         button(t("follow"), () => this.push({ type: "event", event: "subscribe" }), "follow", id("follow")),
         button(t("unfollow"), () => this.push({ type: "event", event: "unsubscribe" }), "unfollow", id("unfollow")),
         ...(onRemove ? [button("✕", onRemove, "quiet", { "aria-label": t("removeFollower"), title: t("removeFollower") })] : []),
@@ -76,11 +77,22 @@ export class Phone {
     if (draw(this.chat, chat, (line) => chatNode(line, this, scroll))) scroll();
     const me = followers.find((one) => one.openid === this.openID && one.account === account);
     this.node.classList.toggle("following", !me || me.following);
+    this.showTyping(me?.typing_ms || 0);
     this.left.textContent = me ? t("messagesLeft") + " " + me.messages_left : "";
+  }
+
+  // showTyping says in the place of the account's name that it is typing, as WeChat does, until that has passed.
+  showTyping(milliseconds) {
+    clearTimeout(this.typingTimer);
+    this.name.textContent = milliseconds > 0 ? t("typing") : document.body.dataset.originalId;
+    if (milliseconds > 0) this.typingTimer = setTimeout(() => this.showTyping(0), milliseconds);
   }
 
   async readMenu() {
     const menu = await get("menu?account=" + encodeURIComponent(account) + "&from=" + encodeURIComponent(this.openID));
+    const drawn = JSON.stringify(menu.button);
+    if (drawn === this.drawnMenu) return; // What is open stays open, and the focus where it is.
+    this.drawnMenu = drawn;
     this.menu.replaceChildren(...menu.button.map((entry) => this.menuItem(entry)));
     this.menu.hidden = menu.button.length === 0;
   }
@@ -90,12 +102,13 @@ export class Phone {
       return make("div", "menu-item", [button(entry.name, () => this.act(entry), "menu-entry", { "data-testid": "menu-entry", "data-key": entry.key || "" })]);
     }
     const list = make("div", "submenu", [], { hidden: true });
-    const opener = make("button", "menu-entry", "≡ " + entry.name, { type: "button", "data-testid": "menu-entry", "aria-expanded": "false" });
+    const opener = make("button", "menu-entry", "≡ " + entry.name, { type: "button", "data-testid": "menu-entry", "aria-haspopup": "true", "aria-expanded": "false" });
     const toggle = (open) => { list.hidden = !open; opener.setAttribute("aria-expanded", String(open)); };
     opener.addEventListener("click", () => { toggle(list.hidden); if (!list.hidden) list.querySelector("button").focus(); });
     list.append(...entry.sub_button.map((sub) =>
       button(sub.name, () => { toggle(false); this.act(sub); }, "menu-entry", { "data-testid": "submenu-entry", "data-key": sub.key || "" })));
     const item = make("div", "menu-item", [opener, list]);
+    item.addEventListener("focusout", (event) => { if (!list.hidden && !item.contains(event.relatedTarget)) toggle(false); });
     item.addEventListener("keydown", (event) => moveInMenu(event, list, () => { toggle(false); opener.focus(); }));
     return item;
   }
@@ -129,7 +142,7 @@ function moveInMenu(event, list, leave) {
 // eventText is what the chat says of something that a follower did.
 export function eventText(line) {
   const known = titles.get("event:" + line.type);
-  return t("you") + (known ? either(known.title, known.title_en) : line.type) + (line.text ? "（" + line.text + "）" : "");
+  return t("you") + (known ? either(known.title, known.title_en) : line.type) + (line.text ? t("inBrackets", line.text) : "");
 }
 
 // tryToPlay plays a voice, if the browser can.

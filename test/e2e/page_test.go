@@ -302,6 +302,13 @@ func TestHostileTextsStayText(t *testing.T) {
 	waitFor(t, ctx, `document.querySelector(".bubble.account")?.innerText.includes("<img src=x") && document.querySelector("#records .push") !== null`)
 	openRecords(t, ctx)
 	waitFor(t, ctx, `document.querySelector("#inspector .response")?.textContent.includes("onerror")`)
+	// A document of one's own may call its type anything; the chat goes on.
+	for _, name := range []string{"__proto__", "constructor"} {
+		post(t, s.SimulatorURL+"/sim/v1/push", `{"from":"`+simulator.DefaultFollower+`","xml":"<xml><ToUserName>gh_dev000000001</ToUserName><FromUserName>`+
+			simulator.DefaultFollower+`</FromUserName><CreateTime>1</CreateTime><MsgType>`+name+`</MsgType><MsgId>42</MsgId></xml>"}`)
+	}
+	say(t, ctx, 0, "还在吗")
+	waitFor(t, ctx, `[...document.querySelectorAll(".bubble.follower")].some(b => b.innerText === "还在吗")`)
 	waitFor(t, ctx, `window.hit === undefined && document.querySelectorAll(".bubble.account a, .bubble img, #inspector img, #inspector a").length === 0`)
 }
 

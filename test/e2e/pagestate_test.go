@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/wxstack/wxstack/simulator"
+	"github.com/wxstack/wxstack/test/harness"
+)
+
+// What changes elsewhere on the platform takes neither an open menu nor the focus away.
+func TestThePageKeepsAnOpenMenu(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
+	waitFor(t, ctx, `document.querySelector("#menu [aria-haspopup]") !== null`)
+	run(t, ctx, `window.opener0 = document.querySelector("#menu [aria-haspopup]"); opener0.click()`)
+	waitFor(t, ctx, `document.activeElement.dataset.testid === "submenu-entry"`)
+	run(t, ctx, `window.requested = performance.getEntriesByType("resource").filter(e => e.name.includes("/sim/v1/menu")).length`)
+	post(t, s.SimulatorURL+"/sim/v1/faults", `{"path":"/cgi-bin/getcallbackip","busy":true,"count":1}`)
+	waitFor(t, ctx, `document.querySelector("#fault-list").textContent.includes("/cgi-bin/getcallbackip")`)
+	waitFor(t, ctx, `performance.getEntriesByType("resource").filter(e => e.name.includes("/sim/v1/menu")).length > requested`)
+	waitFor(t, ctx, `opener0.isConnected && opener0.getAttribute("aria-expanded") === "true" && document.activeElement.dataset.testid === "submenu-entry"`)
+
+	// It closes when the focus goes elsewhere.
+	do(t, ctx, chromedp.Click("#message-input"))
+	waitFor(t, ctx, `opener0.getAttribute("aria-expanded") === "false" && document.querySelector("#menu .submenu").hidden`)
+}
+
+// Followers who were added are still there in the other language, and those who were removed aren't.
+func TestThePageRemembersItsFollowers(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
+	do(t, ctx, chromedp.Click("#add-phone"), chromedp.Click("#add-phone"))
+	waitFor(t, ctx, `document.querySelectorAll(".phone").length === 3`)
+	run(t, ctx, `document.querySelectorAll(".phone")[1].querySelector("[aria-label='移除']").click()`)
+	waitFor(t, ctx, `document.querySelectorAll(".phone").length === 2`)
+	run(t, ctx, `sessionStorage.setItem("kept", document.querySelectorAll(".phone")[1].getAttribute("aria-label"))`)
+	do(t, ctx, chromedp.Click("#language"), chromedp.WaitVisible("#message-input"))
+	waitFor(t, ctx, `document.documentElement.lang === "en" && document.querySelectorAll(".phone").length === 2`)
+	waitFor(t, ctx, `document.querySelectorAll(".phone")[1].getAttribute("aria-label") === sessionStorage.getItem("kept")`)
+	say(t, ctx, 1, "still here")
+	waitFor(t, ctx, `document.querySelectorAll(".phone")[1].querySelector(".bubble.account")?.innerText.includes("still here")`)
+	waitFor(t, ctx, `document.querySelector("#records .push .attempts")?.textContent === "1 delivery"`)
+}
+
+// The phone says that the account is typing, until it doesn't any more.
+func TestThePageShowsTyping(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
+	say(t, ctx, 0, "在吗")
+	waitFor(t, ctx, `document.querySelector(".bubble.account") !== null`)
+	typing := func(command string) {
+		t.Helper()
+		token := s.Platform.Tokens(simulator.DefaultAppID).Tokens[0].Value
+		post(t, s.SimulatorURL+"/cgi-bin/message/custom/typing?access_token="+token, `{"touser":"`+simulator.DefaultFollower+`","command":"`+command+`"}`)
+	}
+	typing("Typing")
+	waitFor(t, ctx, `document.querySelector(".phone .name").innerText === "对方正在输入…"`)
+	typing("CancelTyping")
+	waitFor(t, ctx, `document.querySelector(".phone .name").innerText === "gh_dev000000001"`)
+}
+
+// post sends JSON past the page.
+func post(t *testing.T, url, body string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s answers %s", url, resp.Status)
+	}
+}
