@@ -58,7 +58,20 @@ export async function attempt(work, done) {
 
 // copyButton copies a text.
 export function copyButton(text) {
-  return button(t("copy"), () => attempt(() => navigator.clipboard.writeText(text), t("copied")), "quiet copy");
+  return button(t("copy"), () => attempt(() => copy(text), t("copied")), "quiet copy");
+}
+
+// copy also works over plain HTTP from another machine, such as a phone, where browsers give no clipboard.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const focused = document.activeElement;
+  const area = make("textarea", "hidden-text", undefined, { value: text, readOnly: true, "aria-hidden": "true" });
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  if (!copied) throw new Error(t("cannotCopy"));
 }
 
 // block is a titled text with a button that copies it.

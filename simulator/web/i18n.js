@@ -3,7 +3,7 @@ const words = {
   zh: {
     title: "微信模拟器", live: "实时连接", account: "账号", mode: "加解密", callback: "推送到", panels: "面板", views: "视图",
     viewPhones: "手机", viewControls: "控制", inspector: "检查器", tokens: "令牌", faults: "故障", load: "压测", platform: "平台",
-    plain: "明文模式", compatible: "兼容模式", safe: "安全模式", unset: "未设置", failed: "操作失败：", inBrackets: "（{n}）", colon: "：", comma: "，", copy: "复制", copied: "已复制",
+    plain: "明文模式", compatible: "兼容模式", safe: "安全模式", unset: "未设置", failed: "操作失败：", inBrackets: "（{n}）", colon: "：", comma: "，", copy: "复制", copied: "已复制", cannotCopy: "浏览器不允许复制",
     addFollower: "＋ 添加粉丝", removeFollower: "移除", follow: "关注", unfollow: "取消关注", chat: "聊天记录", waiting: "等待公众号回复…", typing: "对方正在输入…",
     sendPicture: "发送图片", message: "消息", messageHint: "发消息给公众号", send: "发送", more: "更多类型", menu: "自定义菜单", menuUnsupported: "未知的菜单类型：",
     you: "你", voice: "语音", video: "视频", music: "音乐", file: "文件", play: "播放", cannotPlay: "浏览器不能播放这种格式", map: "位置",
@@ -31,7 +31,7 @@ const words = {
   en: {
     title: "WeChat simulator", live: "Live connection", account: "Account", mode: "Encryption", callback: "Pushes to", panels: "Panels", views: "Views",
     viewPhones: "Phones", viewControls: "Controls", inspector: "Inspector", tokens: "Tokens", faults: "Faults", load: "Load", platform: "Platform",
-    plain: "plain", compatible: "compatible", safe: "safe", unset: "not set", failed: "Failed: ", inBrackets: " ({n})", colon: ": ", comma: ", ", copy: "Copy", copied: "Copied",
+    plain: "plain", compatible: "compatible", safe: "safe", unset: "not set", failed: "Failed: ", inBrackets: " ({n})", colon: ": ", comma: ", ", copy: "Copy", copied: "Copied", cannotCopy: "The browser doesn't allow it",
     addFollower: "＋ Add a follower", removeFollower: "Remove", follow: "Follow", unfollow: "Unfollow", chat: "Chat", waiting: "Waiting for the account…", typing: "typing…",
     sendPicture: "Send a picture", message: "Message", messageHint: "Write to the account", send: "Send", more: "More types", menu: "Menu", menuUnsupported: "Unknown type of menu entry: ",
     you: "You: ", voice: "Voice", video: "Video", music: "Music", file: "File", play: "Play", cannotPlay: "The browser can't play this format", map: "Location",

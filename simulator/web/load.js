@@ -20,7 +20,7 @@ export function setUpLoad() {
     event.preventDefault();
     attempt(() => post("load", read(form.elements)));
   });
-  byId("load-panel").append(form, make("div", "report", [], { id: "load-report", "data-testid": "load-report", "aria-live": "polite" }));
+  byId("load-panel").append(form, make("p", "hidden-text", "", { id: "load-said", role: "status" }), make("div", "report", [], { id: "load-report", "data-testid": "load-report" }));
 }
 
 function read(fields) {
@@ -50,7 +50,14 @@ function readMix(text, content) {
 
 export async function readLoad() {
   const progress = await get("load");
+  say(progress);
   byId("load-report").replaceChildren(...(progress.id ? reportNodes(progress) : []));
+}
+
+// say tells a screen reader of the beginning and the end, not of every figure between.
+function say({ id, running }) {
+  const state = id ? t(running ? "running" : "finished") : "";
+  if (byId("load-said").textContent !== state) byId("load-said").textContent = state;
 }
 
 function reportNodes({ running, error, summary }) {

@@ -66,6 +66,22 @@ func TestThePageShowsTyping(t *testing.T) {
 	waitFor(t, ctx, `document.querySelector(".phone .name").innerText === "gh_dev000000001"`)
 }
 
+// Copying works where browsers give no clipboard: over plain HTTP, from another machine.
+func TestThePageCopiesWithoutAClipboard(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
+	s.Platform.Push(harness.Push{Content: "抄下来"})
+	waitFor(t, ctx, `document.querySelector("#records .push") !== null`)
+	run(t, ctx, `document.querySelector("#records .push details").open = true;
+		Object.defineProperty(navigator, "clipboard", {value: undefined});
+		document.addEventListener("copy", () => { window.copiedText = document.activeElement.value; })`)
+	waitFor(t, ctx, `document.querySelector("#records .push .copy") !== null`)
+	do(t, ctx, chromedp.Click("#records .push .copy"))
+	waitFor(t, ctx, `window.copiedText?.includes("抄下来") && document.querySelector("#toast").innerText === "已复制"`)
+	waitFor(t, ctx, `document.querySelector("body > textarea") === null && document.activeElement.classList.contains("copy")`)
+}
+
 // post sends JSON past the page.
 func post(t *testing.T, url, body string) {
 	t.Helper()
