@@ -51,10 +51,7 @@ func (p *Platform) apiHandler() http.Handler {
 			method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body,
 			remote: remoteIP(r), chunked: r.ContentLength < 0,
 		}
-		call.hide(call.query.Get("access_token"))
-		call.hide(call.query.Get("component_access_token"))
-		call.hide(call.query.Get("secret"))
-		call.hide(call.query.Get("corpsecret"))
+		call.hideSecrets()
 		given, delivered := p.serveFaulty(r.Context(), table, call)
 		if !delivered {
 			given.status = 0
@@ -101,6 +98,8 @@ func (p *Platform) serveWith(ctx context.Context, fault Fault, table map[string]
 	case fault.HTTPStatus != 0 && fault.HTTPStatus != http.StatusOK:
 		return apiAnswer{status: fault.HTTPStatus}, true
 	case fault.ErrCode != 0:
+		p.identify(call)
+
 		return refuseSaying(errcode(fault.ErrCode), fault.ErrMsg), true
 	default:
 		return p.serve(ctx, table, call), fault.Drop != DropAfter
@@ -174,11 +173,7 @@ func (p *Platform) authorizeWith(call *apiRequest, value string) errcode {
 	if value == "" {
 		return codeTokenMissing
 	}
-	for _, account := range p.state.accounts {
-		found := account.tokens.find(value)
-		if found == nil {
-			continue
-		}
+	if account, found := p.state.owner(value); found != nil {
 		call.state, call.account, call.generation, call.token = account, account.AppID, found.generation, found
 		code := found.verdict(call.now)
 		if code != codeOK {
@@ -192,6 +187,26 @@ func (p *Platform) authorizeWith(call *apiRequest, value string) errcode {
 	}
 
 	return codeInvalidToken
+}
+
+// identify says whose call it is that a fault refuses, so that rid/get tells its account what it asked.
+func (p *Platform) identify(call *apiRequest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if account, found := p.state.owner(call.query.Get("access_token")); found != nil {
+		call.account, call.generation = account.AppID, found.generation
+	}
+}
+
+// owner returns the account that a token was issued to, and the token; nil if there is none.
+func (s *state) owner(value string) (*accountState, *token) {
+	for _, account := range s.accounts {
+		if found := account.tokens.find(value); found != nil {
+			return account, found
+		}
+	}
+
+	return nil, nil
 }
 
 // dropConnection closes a connection without an answer.

@@ -2,6 +2,8 @@ package simulator
 
 import (
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -91,9 +93,26 @@ func describeBody(body []byte) string {
 func (r *apiRequest) masked(text string) string {
 	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, mask(secret))
+		text = strings.ReplaceAll(text, url.QueryEscape(secret), mask(secret))
 	}
 
 	return text
+}
+
+// secretParameters are the names of what a query carries and nobody may read in a record.
+var secretParameters = []string{"access_token", "component_access_token", "secret", "corpsecret", "code", "js_code", "refresh_token"} //nolint:gochecknoglobals // A constant.
+
+// secretField finds the same in a JSON body, even one that is cut off or malformed, or that a fault left unread.
+var secretField = regexp.MustCompile(`"(?:\w*secret|\w*refresh_token|component_verify_ticket|authorization_code)"\s*:\s*"([^"]+)`)
+
+// hideSecrets marks what the request carries.
+func (r *apiRequest) hideSecrets() {
+	for _, name := range secretParameters {
+		r.hide(r.query.Get(name))
+	}
+	for _, match := range secretField.FindAllSubmatch(r.body, -1) {
+		r.hide(string(match[1]))
+	}
 }
 
 // hide marks a value as secret for the record.

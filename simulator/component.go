@@ -133,17 +133,11 @@ type componentRequest struct {
 	Count          int    `json:"count"`
 }
 
-// readComponent reads a body and hides its secrets from the record.
 func (r *apiRequest) readComponent() (componentRequest, errcode) {
 	var asked componentRequest
-	if code := r.decode(&asked); code != codeOK {
-		return asked, code
-	}
-	for _, secret := range []string{asked.Secret, asked.VerifyTicket, asked.Code, asked.RefreshToken} {
-		r.hide(secret)
-	}
+	code := r.decode(&asked)
 
-	return asked, codeOK
+	return asked, code
 }
 
 // getComponentToken serves POST /cgi-bin/component/api_component_token.

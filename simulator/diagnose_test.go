@@ -44,3 +44,70 @@ func TestDiagnosis(t *testing.T) {
 		t.Errorf("the check of a callback URL gave %v", checked)
 	}
 }
+
+// No record shows a secret, whatever became of the call that carried it.
+func TestRecordsHideSecrets(t *testing.T) {
+	t.Parallel()
+	const secret = "pass/word+1="
+	calls := map[string]struct{ path, query, body, fault string }{
+		"query":           {path: pathClassic, query: url.Values{"grant_type": {grantClient}, "appid": {DefaultAppID}, "secret": {secret}}.Encode()},
+		"body":            {path: pathStable, body: `{"grant_type":"client_credential","appid":"` + DefaultAppID + `","secret":"` + secret + `"}`},
+		"wrong AppID":     {path: pathStable, body: `{"grant_type":"client_credential","appid":"wx1","secret":"` + secret + `"}`},
+		"refused":         {path: pathStable, body: `{"appid":"` + DefaultAppID + `","secret":"` + secret + `"}`, fault: `{"errcode":45009,"count":1}`},
+		"not received":    {path: pathStable, body: `{"secret":"` + secret + `"}`, fault: `{"drop":"before","count":1}`},
+		"malformed":       {path: pathStable, body: `{"secret":"` + secret + `",}`},
+		"cut off":         {path: pathStable, body: `{"secret": "` + secret},
+		"component":       {path: "/cgi-bin/component/api_component_token", body: `{"component_appsecret":"` + secret + `","component_verify_ticket":7}`},
+		"unknown to all":  {path: "/cgi-bin/nothing", body: `{"refresh_token":"` + secret + `"}`},
+		"OAuth2, refused": {path: "/sns/oauth2/access_token", query: url.Values{"code": {secret}}.Encode(), fault: `{"errcode":-1,"count":1}`},
+	}
+	for name, sent := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			platform := Start(t)
+			account := DefaultAccount()
+			account.AppSecret = secret
+			if err := platform.SetAccount(account); err != nil {
+				t.Fatal(err)
+			}
+			if sent.fault != "" {
+				steer(t, platform, http.MethodPost, "faults", strings.Replace(sent.fault, "{", `{"path":"`+sent.path+`",`, 1), http.StatusOK)
+			}
+			method := http.MethodPost
+			if sent.body == "" {
+				method = http.MethodGet
+			}
+			asked, err := http.NewRequestWithContext(t.Context(), method, platform.URL()+sent.path+"?"+sent.query, strings.NewReader(sent.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response, err := http.DefaultClient.Do(asked); err == nil {
+				_ = response.Body.Close()
+			}
+			recorded := platform.Calls()
+			if len(recorded) == 0 {
+				t.Fatal("nothing was recorded")
+			}
+			for _, call := range recorded {
+				text := call.Query + call.RequestBody + call.ResponseBody
+				if strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret)) {
+					t.Errorf("%s?%s %s %s", call.Path, call.Query, call.RequestBody, call.ResponseBody)
+				}
+			}
+		})
+	}
+}
+
+// An account is told what it asked also when a fault refused it.
+func TestRIDOfAFault(t *testing.T) {
+	t.Parallel()
+	platform := Start(t)
+	token := url.Values{"access_token": {stableToken(t, platform)}}
+	steer(t, platform, http.MethodPost, "faults", `{"path":"/cgi-bin/user/get","errcode":-1,"count":1}`, http.StatusOK)
+	refused := api(t, platform, http.MethodGet, "/cgi-bin/user/get", token, "")
+	_, rid, _ := strings.Cut(textOf(refused, "errmsg"), "rid: ")
+	got := api(t, platform, http.MethodPost, "/cgi-bin/openapi/rid/get", token, `{"rid":"`+rid+`"}`)
+	if asked, _ := got["request"].(map[string]any); !strings.Contains(textOf(asked, "request_url"), "/cgi-bin/user/get") {
+		t.Errorf("%v after %v", got, refused)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/examine"
@@ -25,7 +26,7 @@ type Examination struct {
 }
 
 // Examine finds out why an account's server isn't accepted (服务器配置验证失败), or how it would fail later: it asks for the
-// URL verification, rightly and wrongly signed, and pushes a text in each of the modes, the last time twice. No modes
+// URL verification and pushes a text in each of the modes, both also with a wrong signature, the last text twice. No modes
 // means the account's own; use ExamineURL for the verification alone. The error is about the request itself, or ctx.
 func (p *Platform) Examine(ctx context.Context, appID string, modes ...Mode) (Examination, error) {
 	facts, account, err := p.examineURL(ctx, appID)
@@ -142,12 +143,13 @@ func failureOf(err error) examine.Failure {
 	var record tls.RecordHeaderError
 	var verification *tls.CertificateVerificationError
 	var operation *net.OpError
+	const clearText = "server gave HTTP response to HTTPS client" // net/http has no type for it.
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return examine.FailureTimeout
 	case errors.As(err, &lookup):
 		return examine.FailureDNS
-	case errors.As(err, &record), errors.As(err, &verification), errors.As(err, new(x509.UnknownAuthorityError)):
+	case errors.As(err, &record), errors.As(err, &verification), errors.As(err, new(x509.UnknownAuthorityError)), strings.Contains(err.Error(), clearText):
 		return examine.FailureTLS
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return examine.FailureRefused
@@ -167,7 +169,8 @@ func innermost(err error) error {
 	}
 }
 
-// examinePush observes how a text is answered, and the same delivery once more.
+// examinePush observes how a text is answered, the same delivery once more, and the same message signed by somebody who
+// doesn't know the Token.
 func (p *Platform) examinePush(ctx context.Context, appID string, mode Mode, again bool) (examine.Pushed, error) {
 	sent, err := p.prepare(Push{Account: appID, Content: "你好", Mode: mode})
 	if err != nil {
@@ -185,6 +188,13 @@ func (p *Platform) examinePush(ctx context.Context, appID string, mode Mode, aga
 	if again && result.Outcome != OutcomeFailed {
 		repeated := p.deliver(ctx, sent, last.Attempt+1)
 		pushed.Again, pushed.AgainStatus = string(repeated.Verdict), repeated.Status
+	}
+	if result.Outcome != OutcomeFailed {
+		forged, err := sent.forged()
+		if err != nil {
+			return examine.Pushed{}, err
+		}
+		pushed.Forged = string(p.deliver(ctx, forged, 1).Verdict)
 	}
 
 	return pushed, nil

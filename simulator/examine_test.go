@@ -90,13 +90,14 @@ func TestExamine(t *testing.T) {
 		}, "verify", "redirects to /elsewhere"},
 		"clear in safe mode": {post(func(w http.ResponseWriter) { _, _ = io.WriteString(w, plainReply("好")) }), "push_safe", "clear text in safe mode"},
 		"error page":         {post(func(w http.ResponseWriter) { http.Error(w, "oops", http.StatusInternalServerError) }), "push_plain", "HTTP status 500"},
+		"checks GET only":    {post(func(w http.ResponseWriter) { _, _ = io.WriteString(w, plainReply("好")) }), "forged_plain", "anybody can pretend"},
 		"JSON":               {post(func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"ok":true}`) }), "push_plain", "the body is JSON"},
 		"replay guard": {func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodPost {
 				return false
 			}
 			deliveries++
-			if deliveries == 4 { // The repetition of the third mode's.
+			if deliveries == 6 { // The repetition of the third mode's; each was also forged.
 				http.Error(w, "replayed", http.StatusForbidden)
 			} else {
 				_, _ = io.WriteString(w, successBody)
@@ -133,14 +134,16 @@ func TestExamineAbsentServers(t *testing.T) {
 	secret := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secret.Close)
 	secret.Config.ErrorLog = nil
+	open := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(open.Close)
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(hanging.Close)
 	for address, says := range map[string]string{
 		gone.URL: "connection was refused", secret.URL: "TLS handshake failed", hanging.URL: "no answer within", "http://no-such-host.invalid/": "can't be resolved",
-		strings.Replace(gone.URL, "http:", "https:", 1): "connection was refused",
+		strings.Replace(gone.URL, "http:", "https:", 1): "connection was refused", strings.Replace(open.URL, "http:", "https:", 1): "TLS handshake failed",
 	} {
 		platform := Start(t, func(options *Options) { options.Delivery.Timeout = testTimeout })
-		if strings.Contains(address, "invalid") {
+		if strings.Contains(address, "invalid") || strings.HasPrefix(address, "https:") {
 			platform.options.Delivery.Timeout = DefaultTimeout
 		}
 		if err := platform.SetCallback("", address, ""); err != nil {

@@ -22,7 +22,6 @@ func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, str
 	asked := credentials{AppID: r.query.Get("appid"), Secret: r.query.Get("secret")}
 	code := r.query.Get(parameter)
 	r.account = asked.AppID
-	r.hide(code)
 	switch {
 	case asked.AppID == "":
 		return nil, "", codeAppIDMissing
@@ -62,7 +61,6 @@ func answerExchange(r *apiRequest, account *accountState, value string) apiAnswe
 func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
 	appID, value := r.query.Get("appid"), r.query.Get("refresh_token")
 	r.account = appID
-	r.hide(value)
 	account, known := p.state.accounts[appID]
 	switch {
 	case appID == "":

@@ -32,7 +32,6 @@ func forAuthorizer(parameter, grantType string, serve func(*apiRequest, *account
 
 // authorizerOf finds the account in a call of OAuth2 that a third-party platform makes for it.
 func (p *Platform) authorizerOf(r *apiRequest, parameter, grantType string) (*accountState, errcode) {
-	r.hide(r.query.Get(parameter))
 	if code := p.authorizeComponent(r); code != codeOK {
 		return nil, code
 	}

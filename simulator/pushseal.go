@@ -104,6 +104,23 @@ func seal(push Push, document pushed, target receiver) (outgoing, error) {
 	return sent, err
 }
 
+// forged is the same message as somebody would send it who doesn't know the Token.
+func (o outgoing) forged() (outgoing, error) {
+	stranger := o.receiver
+	stranger.secrets.Token += "?"
+	if stranger.cipher != nil {
+		cipher, err := msgcrypt.New(stranger.secrets.AppID, stranger.secrets.Token, stranger.secrets.EncodingAESKey)
+		if err != nil {
+			return outgoing{}, fmt.Errorf("forge push: %w", err)
+		}
+		stranger.cipher = cipher
+	}
+	forged, err := seal(o.push, o.document, stranger)
+	forged.expected = o.expected // The answer is judged as any other.
+
+	return forged, err
+}
+
 // envelopeOf is the document that is sent in place of the clear one, or, in compatible mode, around it.
 func envelopeOf(mode Mode, clearText catalog.Element, target receiver, encrypted string) catalog.Element {
 	sealed := catalog.Element{Name: catalog.Root}

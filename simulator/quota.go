@@ -214,7 +214,6 @@ func (p *Platform) clearQuotaOfPlatform(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != codeOK {
 		return refuse(code)
 	}
-	r.hide(asked.Secret)
 	platform, code := p.authenticateAs(KindPlatform, credentials{AppID: asked.Component, Secret: asked.Secret})
 	if code != codeOK {
 		return refuse(code)

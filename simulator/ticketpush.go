@@ -18,7 +18,6 @@ func (p *Platform) startTicketPush(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != codeOK {
 		return refuse(code)
 	}
-	r.hide(asked.Secret)
 	platform, code := p.authenticateAs(KindPlatform, credentials{AppID: asked.AppID, Secret: asked.Secret})
 	if code == codeOK && !platform.ticketsPushed {
 		platform.ticketsPushed = true

@@ -79,7 +79,6 @@ func (p *Platform) answerToken(r *apiRequest, issued *token, code errcode) apiAn
 
 // authenticate checks the parameters in the order in which WeChat complains.
 func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState, errcode) {
-	r.hide(asked.Secret)
 	r.account = asked.AppID
 	switch {
 	case asked.AppID == "":
@@ -108,7 +107,6 @@ func (p *Platform) authenticateAs(kind AccountKind, asked credentials) (*account
 // getWorkToken serves WeChat Work's GET /cgi-bin/gettoken.
 func (p *Platform) getWorkToken(r *apiRequest) apiAnswer {
 	asked := credentials{AppID: r.query.Get("corpid"), Secret: r.query.Get("corpsecret")}
-	r.hide(asked.Secret)
 	r.account = asked.AppID
 	switch {
 	case asked.AppID == "":

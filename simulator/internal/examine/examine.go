@@ -5,6 +5,7 @@ package examine
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -64,6 +65,8 @@ type Pushed struct {
 	Again string
 	// AgainStatus is the HTTP status of that answer.
 	AgainStatus int
+	// Forged is how the same message was answered with a wrong signature; empty if it wasn't sent.
+	Forged string
 }
 
 // Facts are what was observed.
@@ -85,9 +88,9 @@ func Judge(facts Facts) []Finding {
 	}
 	findings = append(findings, Finding{Check: "reach", Severity: OK, Text: "服务器可以访问", TextEn: "the server can be reached"})
 	verified := judgeEcho(facts)
+	findings = append(findings, judgeClock(facts)...) // A cause of what follows.
 	findings = append(findings, verified)
 	findings = append(findings, judgeWrong(facts)...)
-	findings = append(findings, judgeClock(facts)...)
 	findings = append(findings, judgeSpeed(facts)...)
 	for _, pushed := range facts.Pushes {
 		findings = append(findings, judgePush(pushed, verified.Severity == OK)...)
@@ -140,7 +143,7 @@ func judgeReach(facts Facts) *Finding {
 		finding.Remedy, finding.RemedyEn = "服务是否已启动，端口是否正确，防火墙是否放行", "is the server running, is the port right, does the firewall let it pass"
 	case FailureTLS:
 		finding.Text, finding.TextEn = "TLS 握手失败："+facts.Right.Detail, "the TLS handshake failed: "+facts.Right.Detail
-		finding.Remedy, finding.RemedyEn = "证书须由受信任的机构签发、未过期、域名一致，并包含完整证书链", "the certificate must be trusted, valid, for this name, and sent with its chain"
+		finding.Remedy, finding.RemedyEn = "URL 该用 https 吗？证书须由受信任的机构签发、未过期、域名一致，并包含完整证书链", "should the URL say https? The certificate must be trusted, valid, for this name, and sent with its chain"
 	case FailureTimeout:
 		finding.Text, finding.TextEn = facts.Timeout.String()+" 内没有应答", "no answer within "+facts.Timeout.String()
 		finding.Remedy, finding.RemedyEn = "先返回 echostr，再做其他事", "answer the echostr before doing anything else"
@@ -203,6 +206,9 @@ func explainBody(body, echo string) (text, textEn, remedy, remedyEn string) {
 // sameNumber reports whether a text is what became of a long number in a float: its first digits, then zeros or an exponent.
 func sameNumber(text, echo string) bool {
 	const digits = 12
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
+		return false
+	}
 	plain := strings.ReplaceAll(text, ".", "")
 
 	return len(plain) > digits && len(echo) > digits && plain[:digits] == echo[:digits]
@@ -213,7 +219,7 @@ func judgeWrong(facts Facts) []Finding {
 	switch {
 	case facts.Wrong == nil || facts.Wrong.Failure != "":
 		return nil
-	case facts.Wrong.Status == 200 && strings.Contains(facts.Wrong.Body, facts.Echo):
+	case facts.Wrong.Status == 200 && (strings.Contains(facts.Wrong.Body, facts.Echo) || facts.Wrong.Body == facts.Right.Body):
 		return []Finding{{
 			Check: "signature", Severity: Problem, Text: "签名错误的请求也被接受：任何人都能冒充微信", TextEn: "a request with a wrong signature was accepted: anybody can pretend to be WeChat",
 			Remedy: "验证 signature，不一致时返回 403", RemedyEn: "check the signature, and answer 403 if it differs",

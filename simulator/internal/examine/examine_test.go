@@ -61,6 +61,11 @@ func TestJudge(t *testing.T) {
 		"405":                 {pushed("HTTP status 405 counts as no answer"), "push_safe", Problem, "405", "takes a POST"},
 		"500":                 {pushed("HTTP status 500 counts as no answer"), "push_safe", Problem, "500", "caused an error"},
 		"unknown reason":      {pushed("something new"), "push_safe", Problem, "something new", "log"},
+		"trailing text":       {Facts{Right: right(echo + " ok")}, "verify", Problem, "isn't the echostr", "query parameter"},
+		"success to all GETs": {Facts{Right: right("success"), Wrong: &Exchange{Status: 200, Body: "success"}}, "signature", Problem, "anybody can pretend", "answer 403"},
+		"forged, answered":    {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "shown"}}}, "forged_safe", Problem, "anybody can pretend", "msg_signature"},
+		"forged, success":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "silent"}}}, "forged_safe", Note, "can't be told", "isn't processed"},
+		"forged, refused":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "no_answer"}}}, "forged_safe", OK, "was refused", ""},
 		"repetition refused":  {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "no_answer", AgainStatus: 403}}}, "repeat", Problem, "status 403", "it is no attack"},
 		"repetition answered": {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "silent"}}}, "repeat", OK, "answered validly", ""},
 	}

@@ -2,6 +2,7 @@ package examine
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ func judgePush(pushed Pushed, verified bool) []Finding {
 	if pushed.Verdict == "shown" || pushed.Verdict == "silent" {
 		return append([]Finding{{
 			Check: check, Severity: OK, Text: name + "：文本消息得到有效应答（" + pushed.Reason + "）", TextEn: pushed.Mode + " mode: a text was answered validly (" + pushed.Reason + ")",
-		}}, judgeAgain(pushed)...)
+		}}, slices.Concat(judgeAgain(pushed), judgeForged(pushed))...)
 	}
 	finding := Finding{
 		Check: check, Severity: Problem, Text: name + "：" + pushed.Reason, TextEn: pushed.Mode + " mode: " + pushed.Reason,
@@ -78,5 +79,27 @@ func judgeAgain(pushed Pushed) []Finding {
 			Check: "repeat", Severity: Problem, Text: "重复推送被拒绝（状态 " + count(pushed.AgainStatus) + "）", TextEn: "a repeated delivery was refused (status " + count(pushed.AgainStatus) + ")",
 			Remedy: "微信丢失应答时会原样重发：按 MsgId 排重并返回同样的应答，不要当作重放攻击", RemedyEn: "WeChat repeats a delivery whose answer was lost: recognise its MsgId and give the same answer, it is no attack",
 		}}
+	}
+}
+
+// judgeForged looks at how a wrongly signed message was answered.
+func judgeForged(pushed Pushed) []Finding {
+	check := "forged_" + pushed.Mode
+	name := modeNames[pushed.Mode]
+	switch pushed.Forged {
+	case "":
+		return nil
+	case "shown":
+		return []Finding{{
+			Check: check, Severity: Problem, Text: name + "：签名错误的消息也得到了回复：任何人都能冒充粉丝", TextEn: pushed.Mode + " mode: a message with a wrong signature was answered: anybody can pretend to be a follower",
+			Remedy: "每个 POST 都要验证签名（加密模式为 msg_signature），不一致时返回 403", RemedyEn: "check the signature of every POST (msg_signature in the encrypted modes), and answer 403 if it differs",
+		}}
+	case "silent":
+		return []Finding{{
+			Check: check, Severity: Note, Text: name + "：签名错误的消息得到 success，看不出是否被处理", TextEn: pushed.Mode + " mode: a message with a wrong signature was answered with success: whether it was processed can't be told",
+			Remedy: "签名不一致时返回 403，并确认没有处理该消息", RemedyEn: "answer 403 if the signature differs, and make sure that the message isn't processed",
+		}}
+	default:
+		return []Finding{{Check: check, Severity: OK, Text: name + "：签名错误的消息被拒绝", TextEn: pushed.Mode + " mode: a message with a wrong signature was refused"}}
 	}
 }
