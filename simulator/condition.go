@@ -41,7 +41,7 @@ func (p *Platform) SetCondition(appID string, condition Condition) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	account, err := p.state.account(appID)
+	account, err := p.state.conditioned(appID)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (p *Platform) SetIPAllowList(appID string, addresses []string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	account, err := p.state.account(appID)
+	account, err := p.state.conditioned(appID)
 	if err != nil {
 		return err
 	}
@@ -150,4 +150,14 @@ func (p *Platform) controlIPAllowList(w http.ResponseWriter, r *http.Request) (a
 	}
 
 	return done{OK: true}, p.SetIPAllowList(asked.Account, asked.Addresses)
+}
+
+// conditioned finds an account whose calls are refused under conditions: those of a third-party platform never are here.
+func (s *state) conditioned(appID string) (*accountState, error) {
+	account, err := s.account(appID)
+	if err == nil && account.Kind == KindPlatform {
+		err = fmt.Errorf("%w: account %q is a third-party platform, whose calls are never refused this way, use a fault", ErrInvalid, account.AppID)
+	}
+
+	return account, err
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -109,5 +110,17 @@ func TestRIDOfAFault(t *testing.T) {
 	got := api(t, platform, http.MethodPost, "/cgi-bin/openapi/rid/get", token, `{"rid":"`+rid+`"}`)
 	if asked, _ := got["request"].(map[string]any); !strings.Contains(textOf(asked, "request_url"), "/cgi-bin/user/get") {
 		t.Errorf("%v after %v", got, refused)
+	}
+}
+
+// Levers that would do nothing are refused rather than believed.
+func TestLeversOfPlatforms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.SetIPAllowList(componentID, []string{"203.0.113.1"}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("allow-list: %v", err)
+	}
+	if err := w.SetCondition(componentID, Condition{ErrCode: 48001}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("condition: %v", err)
 	}
 }

@@ -196,6 +196,10 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 				t.Errorf("a second time: %s", body)
 			}
 			query.Set("redirect_uri", "javascript:alert(1)")
+			unknown := url.Values{"component_appid": {"wxNONE"}, "redirect_uri": {"https://example.com/"}}
+			if body := w.page("/cgi-bin/componentloginpage", unknown); !strings.Contains(body, "component_appid 参数错误") {
+				t.Errorf("a platform that nobody knows: %s", body)
+			}
 			if body := w.page("/cgi-bin/componentloginpage", query); !strings.Contains(body, "redirect_uri 参数错误") {
 				t.Errorf("page %s", body)
 			}

@@ -24,6 +24,11 @@ func (p *Platform) routeLoginPage(mux *http.ServeMux) {
 
 			return
 		}
+		if p.accountOf(query.Get("component_appid")).Kind != KindPlatform {
+			showPage(w, templates, "message.html", "component_appid 参数错误：不是第三方平台")
+
+			return
+		}
 		chosen := query.Get("authorizer_appid")
 		if chosen == "" {
 			showPage(w, templates, "login.html", login{

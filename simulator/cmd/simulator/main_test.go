@@ -100,6 +100,8 @@ func TestCommands(t *testing.T) {
 		"load, mix":            {"load --mode plain --count 30 --mix text=1,event:CLICK=2 --url " + url, "", 0, "CLICK                sent 20", ""},
 		"load, JSON":           {"load --mode plain --count 3 --json --url " + url, "", 0, `"sent": 3`, ""},
 		"load, an event's key": {"load --mode plain --count 3 --mix event:CLICK:HELP --json --url " + url, "", 0, `"sent": 3`, ""},
+		"no patience":          {"verify --timeout 0s --url " + url, "", 2, "", "--timeout is 0s"},
+		"no attempts":          {"push --attempts=-1 --url " + url, "", 2, "", "--attempts is -1"},
 		"load, bad weight":     {"load --mix text=x --url " + url, "", 2, "", `weight "x" of text`},
 		"load, bad expect":     {"load --expect x --url " + url, "", 2, "", `expect is "x"`},
 		"load, bad type":       {"load --count 1 --mix smell --url " + url, "", 2, "", `type "smell" is unknown`},

@@ -40,6 +40,12 @@ func targetVariables() map[string]string {
 // account is the account of the server under test.
 func (t target) account() (simulator.Account, error) {
 	const length = 43
+	switch {
+	case t.Timeout <= 0:
+		return simulator.Account{}, fmt.Errorf("--timeout is %s, must be positive", t.Timeout)
+	case t.Attempts < 1:
+		return simulator.Account{}, fmt.Errorf("--attempts is %d, must be at least 1", t.Attempts)
+	}
 	if count := len(t.AESKey); count != length && t.Mode != string(simulator.ModePlain) {
 		return simulator.Account{}, fmt.Errorf("--aes-key has %d characters, must have %d: copy it whole from the console, without =", count, length)
 	}
