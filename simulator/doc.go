@@ -18,5 +18,5 @@
 // replies go through a small codec of its own that is pinned to recorded samples,
 // so that one mistake can't hide on both sides.
 //
-// What is known to differ from the real platform is listed in the README.
+// What is known to differ from the real platform is listed in docs/simulator-divergences.md.
 package simulator

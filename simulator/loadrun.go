@@ -130,10 +130,9 @@ func (r *loadRun) send(ctx context.Context, next task) error {
 	r.tally.add(next.number, kind, result, took)
 	if result.Outcome != OutcomeFailed && load.Repeats(next.number, r.load.Repeat) {
 		again := r.platform.deliver(ctx, sent, len(result.Deliveries)+1)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil { // Else nobody waited for the answer.
+			r.tally.repeat(next.number, result.Deliveries[len(result.Deliveries)-1], again)
 		}
-		r.tally.repeat(next.number, result.Deliveries[len(result.Deliveries)-1], again)
 	}
 
 	return nil

@@ -102,7 +102,6 @@ func TestTheChatPage(t *testing.T) {
 	waitFor(t, ctx, `document.querySelector("#inspector .delivery .request-url").textContent.includes("signature=")`)
 	waitFor(t, ctx, `[...document.querySelectorAll("#inspector .delivery .response")].some(r => r.textContent.includes("<xml>"))`)
 	waitFor(t, ctx, `[...document.querySelectorAll("#inspector .delivery .status")].every(r => r.textContent === "HTTP 200")`)
-	screenshot(t, ctx, "chat.png")
 }
 
 // A question with choices, asked both ways: what the follower taps is answered by the choice's own reply.

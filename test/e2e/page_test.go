@@ -179,11 +179,11 @@ func TestThePageRunsALoad(t *testing.T) {
 	s := harness.StartStandalone(t)
 	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
 	do(t, ctx, chromedp.Click("#tab-load"), chromedp.WaitVisible("#load-form"))
-	run(t, ctx, `const f = document.querySelector("#load-form"); f.elements.count.value = "40"; f.elements.settle.value = "0.1"; f.elements.mix.value = "text=3,event:CLICK=1"; f.elements.expect.value = "reply"; f.requestSubmit()`)
+	run(t, ctx, `const f = document.querySelector("#load-form"); f.elements.count.value = "40"; f.elements.settle.value = "0.1"; f.elements.mix.value = "text=3,event:CLICK:MENU_HELP=1"; f.elements.expect.value = "reply"; f.requestSubmit()`)
 	waitFor(t, ctx, `document.querySelector("#load-report [data-testid=load-state]")?.innerText.includes("已结束")`)
 	waitFor(t, ctx, `document.querySelector("#load-report .figure strong").innerText === "40"`)
 	waitFor(t, ctx, `document.querySelector("#load-report").innerText.includes("CLICK 10/10")`)
-	waitFor(t, ctx, `document.querySelectorAll("#load-report .problems .figure").length === 5`)
+	waitFor(t, ctx, `document.querySelectorAll("#load-report .problems .figure.good").length === 6`)
 
 	// One that finds something: the answer isn't the message again.
 	silent := serveOn(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("success")) })
