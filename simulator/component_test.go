@@ -94,7 +94,7 @@ func TestComponentToken(t *testing.T) {
 	check("an account's AppID", "component_appid", DefaultAppID, codeAppID)
 	check("no ticket", "component_verify_ticket", "", codeTicketInvalid)
 	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/stable_token", nil, fmt.Sprintf(
-		`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret))); got != int(codeAppID) {
+		`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret))); got != int(codeComponentOnly) {
 		t.Errorf("stable_token for a platform: errcode %d", got)
 	}
 	if err := platform.AdvanceClock(verifyTicketLifetime); err != nil {

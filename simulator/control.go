@@ -72,6 +72,7 @@ func (p *Platform) routeControl(mux *http.ServeMux) {
 		"media":         p.controlMedia,
 		"quotas":        p.controlQuota,
 		"oauth/code":    p.controlOAuthCode,
+		"oauth/revoke":  p.controlOAuthRevoke,
 
 		"component/ticket":      p.controlTicket,
 		"component/authorize":   p.controlAuthorize,

@@ -228,6 +228,18 @@ func (p *Platform) controlOAuthCode(w http.ResponseWriter, r *http.Request) (any
 	return map[string]string{"code": code}, err
 }
 
+func (p *Platform) controlOAuthRevoke(w http.ResponseWriter, r *http.Request) (any, error) {
+	var asked struct {
+		Account string `json:"account"`
+		OpenID  string `json:"openid"`
+	}
+	if err := readControl(w, r, &asked); err != nil {
+		return nil, err
+	}
+
+	return done{OK: true}, p.RevokeOAuth(asked.Account, asked.OpenID)
+}
+
 func (p *Platform) controlQuota(w http.ResponseWriter, r *http.Request) (any, error) {
 	var asked struct {
 		Account    string `json:"account"`

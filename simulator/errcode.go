@@ -91,6 +91,7 @@ const (
 	codeOpenIDMissing       errcode = 41009
 	codeOAuthRefreshExpired errcode = 42002
 	codeOAuthExpired        errcode = 42003
+	codeOAuthRevoked        errcode = 42007
 	codeUnauthorized        errcode = 48001
 
 	codeMenuType      errcode = 40017
@@ -140,6 +141,7 @@ const (
 	codeAuthCodeExpired errcode = 61010
 	codeComponent       errcode = 61011
 	codeRefreshToken    errcode = 61023
+	codeComponentOnly   errcode = 61024
 )
 
 // text returns WeChat's errmsg of a code, without the rid.
@@ -232,6 +234,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeOpenIDMissing:       "missing openid",
 	codeOAuthRefreshExpired: "refresh_token expired",
 	codeOAuthExpired:        "code expired",
+	codeOAuthRevoked:        "user password changed, please authorize again",
 	codeUnauthorized:        "api unauthorized",
 
 	codeMenuType:      "invalid button type",
@@ -274,6 +277,7 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeIPRefusedTwice: "the ip was refused twice within 24 hours",
 	codeIPRefused:      "the ip was refused within an hour",
 
+	codeComponentOnly:   "should use component access_token",
 	codeNotAuthorized:   "component is not authorized by this account",
 	codeTicketExpired:   "component ticket is expired",
 	codeTicketInvalid:   "component ticket is invalid",

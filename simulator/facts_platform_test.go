@@ -316,6 +316,16 @@ func TestFactsOfOAuth(t *testing.T) {
 			w.later(30 * 24 * time.Hour)
 			w.want(refresh(), codeOAuthRefreshExpired)
 		},
+		"(O) 42007 when the user has changed the password of WeChat": func(t *testing.T, w *world) {
+			given := exchange(w, w.led(page, asked()).Query().Get("code"))
+			steer(t, w.Platform, http.MethodPost, "oauth/revoke", `{}`, http.StatusOK)
+			user := url.Values{"access_token": {textOf(given, "access_token")}, "openid": {DefaultFollower}}
+			w.want(w.plain("/sns/auth", user, ""), codeOAuthRevoked)
+			w.want(w.plain("/sns/userinfo", user, ""), codeOAuthRevoked)
+			w.want(w.plain("/sns/oauth2/refresh_token", url.Values{"appid": {DefaultAppID}, "grant_type": {grantRefresh}, "refresh_token": {textOf(given, "refresh_token")}}, ""), codeOAuthRevoked)
+			w.want(exchange(w, w.led(page, asked()).Query().Get("code")), codeOK)
+			steer(t, w.Platform, http.MethodPost, "oauth/revoke", `{"openid":"oSTRANGER00000000000000000001"}`, http.StatusBadRequest)
+		},
 		"(O) the account's own token is no user's token": func(t *testing.T, w *world) {
 			w.want(w.plain("/sns/userinfo", url.Values{"access_token": {stableToken(t, w.Platform)}, "openid": {DefaultFollower}}, ""), codeInvalidToken)
 		},

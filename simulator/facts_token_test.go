@@ -180,8 +180,9 @@ func TestFactsOfTheTokenEndpointsRefusals(t *testing.T) {
 		"(O) 40125 for another secret":         func(_ *testing.T, w *world) { w.want(w.classic("secret=x"), codeAppSecret) },
 		"(O) 43002 for a GET of stable_token":  func(_ *testing.T, w *world) { w.want(w.plain(pathStable, nil, ""), codeNeedPOST) },
 		"(O) 47001 for a body that isn't JSON": func(_ *testing.T, w *world) { w.want(w.plain(pathStable, nil, "appid=1"), codeJSON) },
-		"(O) neither endpoint serves a component": func(_ *testing.T, w *world) {
-			w.want(w.classic("appid="+componentID, "secret="+componentSecret), codeAppID)
+		"(K) 61024 to a component, at either endpoint": func(_ *testing.T, w *world) {
+			w.want(w.classic("appid="+componentID, "secret="+componentSecret), codeComponentOnly)
+			w.want(w.plain(pathStable, nil, fmt.Sprintf(`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret)), codeComponentOnly)
 		},
 		"(O) 40164 names the address that isn't in the allow-list": func(t *testing.T, w *world) {
 			steer(t, w.Platform, http.MethodPost, "accounts/ip_allow_list", `{"addresses":["203.0.113.1","10.0.0.0/8"]}`, http.StatusOK)

@@ -33,6 +33,7 @@ type userGrant struct {
 	token, refresh string
 	tokenExpires   time.Time
 	refreshExpires time.Time
+	revoked        bool // The user changed the password of WeChat.
 }
 
 // oauthBook holds the codes and the authorisations of one account. It is told the
@@ -99,7 +100,10 @@ func (b *oauthBook) refresh(value string, now time.Time) (*userGrant, errcode) {
 		if grant.refresh != value {
 			continue
 		}
-		if !now.Before(grant.refreshExpires) {
+		switch {
+		case grant.revoked:
+			return nil, codeOAuthRevoked
+		case !now.Before(grant.refreshExpires):
 			return nil, codeOAuthRefreshExpired
 		}
 		if !now.Before(grant.tokenExpires) {
@@ -119,6 +123,29 @@ func (b *oauthBook) grant(token string) *userGrant {
 		if grant.token == token {
 			return grant
 		}
+	}
+
+	return nil
+}
+
+// RevokeOAuth is a user who changes the password of WeChat: what was given for the user's codes is refused with 42007, until
+// the user agrees anew. Empty names mean the first account and DefaultFollower.
+func (p *Platform) RevokeOAuth(appID, openID string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	account, err := p.state.account(appID)
+	if err != nil {
+		return err
+	}
+	openID = cmp.Or(openID, DefaultFollower)
+	found := false
+	for _, grant := range account.oauth.grants.values {
+		if grant.openID == openID {
+			grant.revoked, found = true, true
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: user %q has authorised nothing", ErrInvalid, openID)
 	}
 
 	return nil

@@ -113,6 +113,8 @@ func (p *Platform) user(r *apiRequest) (*userGrant, errcode) {
 		}
 		r.account = account.AppID
 		switch {
+		case grant.revoked:
+			return nil, codeOAuthRevoked
 		case !r.now.Before(grant.tokenExpires):
 			return nil, codeTokenExpired
 		case grant.openID != openID:

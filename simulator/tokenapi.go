@@ -88,6 +88,10 @@ func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState
 	case asked.GrantType != grantClient:
 		return nil, codeGrantType
 	}
+	if known, ok := p.state.accounts[asked.AppID]; ok && known.Kind == KindPlatform {
+		return nil, codeComponentOnly
+	}
+
 	return p.authenticateAs(KindAccount, asked)
 }
 
