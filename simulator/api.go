@@ -134,7 +134,7 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 		return refuse(codeNeedPOST)
 	}
 	if !found.noToken {
-		if code := p.authorize(call); code != codeOK {
+		if code := p.authorize(call, found.itself); code != codeOK {
 			return refuse(code)
 		}
 		if code := call.state.condition(call.path, false); code != codeOK {
@@ -148,10 +148,15 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 	return found.serve(p, call)
 }
 
-// authorize finds the account whose token the call carries.
-func (p *Platform) authorize(call *apiRequest) errcode {
-	code := p.authorizeWith(call, call.query.Get("access_token"))
-	if code == codeOK && call.token.kind == TokenComponent {
+// authorize finds the account whose token the call carries, or, where a third-party platform may call for itself, the
+// platform.
+func (p *Platform) authorize(call *apiRequest, platforms bool) errcode {
+	value := call.query.Get("access_token")
+	if platforms {
+		value = cmp.Or(value, call.query.Get("component_access_token"))
+	}
+	code := p.authorizeWith(call, value)
+	if code == codeOK && call.token.kind == TokenComponent && !platforms {
 		return codeInvalidToken // A platform's own token is good for the calls about its authorizers.
 	}
 

@@ -11,6 +11,7 @@ type endpoint struct {
 	posted  bool   // Whether POST does as well, where GET is the documented method.
 	gotten  bool   // Whether GET does as well, where POST is the documented method.
 	noToken bool   // Whether the call carries no access_token of the account.
+	itself  bool   // Whether a third-party platform may call it for itself, with its own token.
 	serve   func(*Platform, *apiRequest) apiAnswer
 }
 
@@ -46,6 +47,13 @@ func (e endpoint) orGet() endpoint {
 // account.
 func (e endpoint) withoutToken() endpoint {
 	e.noToken = true
+
+	return e
+}
+
+// orPlatform makes the endpoint one that third-party platforms call for themselves as well.
+func (e endpoint) orPlatform() endpoint {
+	e.itself = true
 
 	return e
 }
@@ -96,12 +104,12 @@ func componentEndpoints() map[string]endpoint {
 
 func diagnosisEndpoints() map[string]endpoint {
 	return map[string]endpoint{
-		"/cgi-bin/clear_quota":       post((*Platform).clearQuota),
+		"/cgi-bin/clear_quota":       post((*Platform).clearQuota).orPlatform(),
 		"/cgi-bin/clear_quota/v2":    post((*Platform).clearQuotaBySecret).withoutToken(),
-		"/cgi-bin/openapi/quota/get": post((*Platform).getQuota),
+		"/cgi-bin/openapi/quota/get": post((*Platform).getQuota).orPlatform(),
 
-		"/cgi-bin/openapi/quota/clear": post((*Platform).clearQuotaOfPath),
-		"/cgi-bin/openapi/rid/get":     post((*Platform).getRID),
+		"/cgi-bin/openapi/quota/clear": post((*Platform).clearQuotaOfPath).orPlatform(),
+		"/cgi-bin/openapi/rid/get":     post((*Platform).getRID).orPlatform(),
 
 		"/datacube/getusersummary":   post((*Platform).getUserSummary),
 		"/cgi-bin/callback/check":    post((*Platform).checkCallback),

@@ -171,6 +171,18 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			w.token = ""
 			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), codeQuotaClears)
 		},
+		"(O) a platform asks for its own quota and rids with its own token": func(t *testing.T, w *world) {
+			w.want(w.component("api_query_auth", "authorization_code=x"), codeAuthCode)
+			refused := w.component("api_query_auth", "authorization_code=x")
+			_, rid, _ := strings.Cut(textOf(refused, "errmsg"), "rid: ")
+			for name, elsewhere := range map[string]errcode{"access_token": codeInvalidToken, "component_access_token": codeTokenMissing} {
+				own := url.Values{name: {componentToken(t, w.Platform)}}
+				w.want(w.plain("/cgi-bin/openapi/quota/get", own, `{"cgi_path":"/cgi-bin/user/get"}`), codeOK)
+				w.want(w.plain("/cgi-bin/clear_quota", own, `{"appid":"`+componentID+`"}`), codeOK)
+				w.want(w.plain("/cgi-bin/openapi/rid/get", own, `{"rid":"`+rid+`"}`), codeOK)
+				w.want(w.plain("/cgi-bin/tags/get", own, ""), elsewhere)
+			}
+		},
 		"(M) the authorisation page leads back with auth_code and expires_in, and the platform is told": func(t *testing.T, w *world) {
 			component := DefaultAccount()
 			component.Kind, component.AppID, component.OriginalID, component.AppSecret = KindPlatform, componentID, "", componentSecret
