@@ -77,7 +77,7 @@ func asAgent(serve func(*agentBook, agentRequest) errcode) func(*Platform, *apiR
 	return func(_ *Platform, r *apiRequest) apiAnswer {
 		var asked agentRequest
 		if len(r.body) > 0 || r.query.Get("kf_account") == "" {
-			if code := r.decode(&asked); code != codeOK {
+			if code := r.decodeText(&asked); code != codeOK {
 				return refuse(code)
 			}
 		}

@@ -12,11 +12,8 @@ const maxCustomText = 2048
 // sendCustomMessage serves POST /cgi-bin/message/custom/send, and its sister business/send, whose businessid any may be.
 func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	var message customMessage
-	if code := r.decode(&message); code != codeOK {
+	if code := r.decodeText(&message); code != codeOK {
 		return refuse(code)
-	}
-	if hasUnicodeEscape(r.body) {
-		return refuse(codeCharset)
 	}
 	recipient, code := r.recipient(message.ToUser)
 	if code != codeOK {

@@ -104,13 +104,10 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 	var asked struct {
 		Articles []newsItem `json:"articles"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
 	}
-	switch {
-	case hasUnicodeEscape(r.body):
-		return refuse(codeCharset)
-	case len(asked.Articles) == 0 || len(asked.Articles) > maxDraftArticles:
+	if len(asked.Articles) == 0 || len(asked.Articles) > maxDraftArticles {
 		return refuse(codeArticles)
 	}
 	for _, article := range asked.Articles {
@@ -129,7 +126,7 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 
 // draft finds the draft that a call is about.
 func (r *apiRequest) draft(into any, id *string) (*draft, errcode) {
-	if code := r.decode(into); code != codeOK {
+	if code := r.decodeText(into); code != codeOK {
 		return nil, code
 	}
 	found := r.state.drafts.find(*id)

@@ -54,7 +54,17 @@ func TestFactsOfConventions(t *testing.T) {
 			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"\u4f60"}}`), codeCharset)
 			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"\u4f60"}}`), codeCharset)
 			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"type":"click","name":"\u4f60","key":"K"}]}`), codeCharset)
-			w.want(w.call("/cgi-bin/message/mass/sendall", `{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"\u4f60"}}`), codeCharset)
+			for path, body := range map[string]string{
+				"/cgi-bin/message/mass/sendall":      `{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"\u4f60"}}`,
+				templatePath:                         `{"touser":"` + DefaultFollower + `","template_id":"` + DefaultTemplateID + `","data":{"a":{"value":"\u4f60"}}}`,
+				"/cgi-bin/template/api_add_template": `{"template_id_short":"T1","keyword_name_list":["\u4f60"]}`,
+				"/cgi-bin/draft/update":              `{"media_id":"x","index":0,"articles":{"title":"\u4f60"}}`,
+				"/cgi-bin/shorten/gen":               `{"long_data":"\u4f60"}`,
+				"/cgi-bin/qrcode/create":             `{"action_name":"QR_LIMIT_STR_SCENE","action_info":{"scene":{"scene_str":"\u4f60"}}}`,
+				"/customservice/kfaccount/add":       `{"kf_account":"a@b","nickname":"\u4f60"}`,
+			} {
+				w.want(w.call(path, body), codeCharset)
+			}
 		},
 		"(O) ids of 64 bits": func(t *testing.T, w *world) {
 			_, body := request(t, http.MethodPost, w.URL()+templatePath+"?access_token="+stableToken(t, w.Platform), templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`))
@@ -109,7 +119,7 @@ func TestFactsOfCustomerService(t *testing.T) {
 			w.act(Push{Content: "x"})
 			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"news","news":{"articles":[{"title":"a"},{"title":"b"}]}}`), codeArticles)
 		},
-		"(O) 45002 for a text over 2048 bytes": func(_ *testing.T, w *world) {
+		"(C) 45002 for a text over 2048 bytes": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
 			w.want(w.send(strings.Repeat("x", 2048)), codeOK)
 			w.want(w.send(strings.Repeat("x", 2049)), codeTextTooLong)
@@ -572,6 +582,17 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 				t.Errorf("%d arrived", got)
 			}
 		},
+		"(O) a draft is sent as mpnews, but not as a customer-service message": func(t *testing.T, w *world) {
+			w.follow(DefaultFollower, DefaultAppID)
+			id := textOf(article(w, "标题", "<p>正文</p>"), "media_id")
+			w.want(w.call("/cgi-bin/message/mass/preview", `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeOK)
+			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeOK)
+			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"x"}}`), codeMediaID)
+			if chat := w.Chat(DefaultFollower); chat[len(chat)-1].MediaID != id {
+				t.Errorf("the follower saw %+v", chat[len(chat)-1])
+			}
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeMediaID)
+		},
 		"(C) 60 calls a minute": func(t *testing.T, w *world) {
 			book := newMassBook()
 			for range 60 {
@@ -677,6 +698,24 @@ func TestFactsOfQRCodes(t *testing.T) {
 			steer(t, w.Platform, http.MethodPost, "scan", `{"ticket":"`+ticket+`"}`, http.StatusOK)
 			if got := (<-seen).document; got.Value("Event") != EventScan || got.Value("EventKey") != "123" || got.Value("Ticket") != ticket {
 				t.Errorf("%s", got.XML())
+			}
+		},
+		"(M) a text of digits stays a text; following otherwise has no scene": func(t *testing.T, w *world) {
+			w.reported()
+			if _, err := w.Scan(t.Context(), code(w, `"scene_str":"123"`), "oDIGITS"); err != nil {
+				t.Fatal(err)
+			}
+			if info := w.call("/cgi-bin/user/info?openid=oDIGITS", ""); info["qr_scene_str"] != "123" || info["qr_scene"] != 0.0 {
+				t.Errorf("%v", info)
+			}
+			for _, push := range []Push{{Event: EventUnsubscribe}, {Event: EventClick, EventKey: "KEY"}} {
+				push.Type, push.From = TypeEvent, "oDIGITS"
+				if _, err := w.Push(t.Context(), push); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if info := w.call("/cgi-bin/user/info?openid=oDIGITS", ""); info["qr_scene_str"] != "" || info["subscribe_scene"] != "ADD_SCENE_SEARCH" {
+				t.Errorf("after following anew: %v", info)
 			}
 		},
 		"(O) anybody else's is subscribe with qrscene_, and user/info tells the scene": func(t *testing.T, w *world) {

@@ -71,16 +71,18 @@ func massEndpoints() map[string]endpoint {
 // mass reads a mass message and the line that it makes.
 func (r *apiRequest) mass() (massMessage, ChatEntry, errcode) {
 	var message massMessage
-	if code := r.decode(&message); code != codeOK {
+	if code := r.decodeText(&message); code != codeOK {
 		return message, ChatEntry{}, code
 	}
-	if hasUnicodeEscape(r.body) {
-		return message, ChatEntry{}, codeCharset
-	}
-	line, code := message.massLine(r.knownMedia)
+	line, code := message.massLine(r.knownOrDrafted)
 	line.Side, line.Channel, line.Type = SideAccount, ChannelMass, message.MsgType
 
 	return message, line, code
+}
+
+// knownOrDrafted is knownMedia for mass messages, which send drafts (草稿) as well.
+func (r *apiRequest) knownOrDrafted(id string, kinds ...string) bool {
+	return r.knownMedia(id, kinds...) || (slices.Contains(kinds, kindNews) && r.state.drafts.find(id) != nil)
 }
 
 // sendToAll serves POST /cgi-bin/message/mass/sendall.

@@ -79,8 +79,11 @@ func (i *mediaItem) describe(description string) errcode {
 		Title        string `json:"title"`
 		Introduction string `json:"introduction"`
 	}
-	if description == "" {
+	switch {
+	case description == "":
 		return codeArguments
+	case hasUnicodeEscape([]byte(description)):
+		return codeCharset
 	}
 	if err := json.Unmarshal([]byte(description), &video); err != nil {
 		return codeJSON
@@ -135,6 +138,8 @@ type newsItem struct {
 	ThumbMediaID string `json:"thumb_media_id"`
 	ShowCover    int    `json:"show_cover_pic"`
 	URL          string `json:"url"`
+	OpenComment  int    `json:"need_open_comment"`
+	FansComment  int    `json:"only_fans_can_comment"`
 }
 
 // newsItems is news as the library returns it.

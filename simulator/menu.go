@@ -72,11 +72,8 @@ type menuRequest struct {
 // menu reads a menu that a call brings.
 func (r *apiRequest) menu() (menuRequest, errcode) {
 	var asked menuRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return asked, code
-	}
-	if hasUnicodeEscape(r.body) {
-		return asked, codeCharset
 	}
 	if code := asked.check(r.knownMedia); code != codeOK {
 		return asked, code

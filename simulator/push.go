@@ -176,7 +176,7 @@ func (p *Platform) prepare(push Push) (outgoing, error) {
 		if err != nil {
 			return outgoing{}, err
 		}
-		known.act(push, now)
+		account.act(known, push, now)
 		known.allow(push, now)
 		p.say(known, document.line)
 	}
@@ -243,11 +243,13 @@ func completeEvent(push Push) (Push, error) {
 }
 
 // act notes whether the follower follows now. Whoever sends anything follows.
-func (f *follower) act(push Push, now time.Time) {
+func (a *accountState) act(f *follower, push Push, now time.Time) {
 	follows := push.Event != EventUnsubscribe
 	if follows && (!f.following || push.Event == EventSubscribe) {
-		f.followedAt = now
-		f.scene, _ = strings.CutPrefix(push.EventKey, scenePrefix)
+		f.followedAt, f.scene = now, ""
+		if scene, byCode := strings.CutPrefix(push.EventKey, scenePrefix); byCode && push.Event == EventSubscribe {
+			f.scene, f.textScene = scene, a.saysText(push.Ticket, scene)
+		}
 	}
 	f.following = follows
 }

@@ -81,14 +81,14 @@ func (q qrRequest) scene() string {
 // createQRCode serves POST /cgi-bin/qrcode/create. Scan is a follower who scans it.
 func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 	var asked qrRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
 	}
 	if code := asked.check(); code != codeOK {
 		return refuse(code)
 	}
 	value := newTokenValue(1)[2:]
-	created := qrCode{scene: asked.scene(), ticket: "gQ" + value[:94], url: "http://weixin.qq.com/q/" + value[94:116]}
+	created := qrCode{scene: asked.scene(), text: asked.ActionInfo.Scene.Text != "", ticket: "gQ" + value[:94], url: "http://weixin.qq.com/q/" + value[94:116]}
 	given := map[string]any{"ticket": created.ticket, "url": created.url}
 	if !asked.permanent() {
 		life := defaultQRLife
@@ -106,6 +106,7 @@ func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 // qrCode is a code that the account made.
 type qrCode struct {
 	scene, ticket, url string
+	text               bool      // Whether the scene is a text (scene_str), digits or not.
 	expires            time.Time // Zero means never.
 }
 
@@ -123,6 +124,18 @@ func (s *state) qrCode(ticket string, now time.Time) (*accountState, qrCode, boo
 	}
 
 	return nil, qrCode{}, false
+}
+
+// saysText reports whether the scene of the code with that ticket is a text. Of unknown codes its looks decide.
+func (a *accountState) saysText(ticket, scene string) bool {
+	for _, created := range a.qrCodes.values {
+		if created.ticket == ticket {
+			return created.text
+		}
+	}
+	_, err := strconv.Atoi(scene)
+
+	return err != nil
 }
 
 // Scan is somebody who scans a QR code of qrcode/create by its ticket (扫描带参数二维码): a follower causes the event SCAN

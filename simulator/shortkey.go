@@ -31,7 +31,7 @@ func (p *Platform) shorten(r *apiRequest) apiAnswer {
 		Text string `json:"long_data"`
 		Life *int   `json:"expire_seconds"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
 	}
 	life := maxShortKeyLife

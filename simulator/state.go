@@ -67,6 +67,7 @@ type follower struct {
 	refuses     bool   // Whether messages of the account are refused (拒收).
 	blacklisted bool   // Whether the account has put the follower on its blacklist (黑名单).
 	scene       string // Of the QR code by which the follower came; empty if they came otherwise.
+	textScene   bool   // Whether that is a text, digits or not.
 	massSent    quota  // Mass messages of this month.
 	tags        []int  // Ids of tags, in the order in which they were given.
 	chat        *ring[ChatEntry]

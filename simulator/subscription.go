@@ -21,11 +21,8 @@ type subscriptionMessage struct {
 // users never refuse a dialogue.
 func (r *apiRequest) subscription() (subscriptionMessage, *follower, string, errcode) {
 	var message subscriptionMessage
-	if code := r.decode(&message); code != codeOK {
+	if code := r.decodeText(&message); code != codeOK {
 		return message, nil, "", code
-	}
-	if hasUnicodeEscape(r.body) {
-		return message, nil, "", codeCharset
 	}
 	known, ok := r.state.followers[message.ToUser]
 	if !ok {

@@ -69,11 +69,8 @@ func (r tagRequest) id() int { return int(r.Tag.ID) }
 // createTag serves POST /cgi-bin/tags/create.
 func (p *Platform) createTag(r *apiRequest) apiAnswer {
 	var asked tagRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
-	}
-	if hasUnicodeEscape(r.body) {
-		return refuse(codeCharset)
 	}
 	created, code := r.state.tags.create(asked.Tag.Name)
 	if code != codeOK {
@@ -86,11 +83,8 @@ func (p *Platform) createTag(r *apiRequest) apiAnswer {
 // renameTag serves POST /cgi-bin/tags/update.
 func (p *Platform) renameTag(r *apiRequest) apiAnswer {
 	var asked tagRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
-	}
-	if hasUnicodeEscape(r.body) {
-		return refuse(codeCharset)
 	}
 
 	return refuse(r.state.tags.rename(asked.id(), asked.Tag.Name))

@@ -156,7 +156,7 @@ func (p *Platform) addTemplate(r *apiRequest) apiAnswer {
 		Short    string   `json:"template_id_short"`
 		Keywords []string `json:"keyword_name_list"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
 	}
 	id, code := r.state.templates.add(asked.Short, asked.Keywords)
@@ -213,7 +213,7 @@ func (p *Platform) getIndustry(r *apiRequest) apiAnswer {
 // and leave the answer open, so that it is the first one's.
 func (p *Platform) sendTemplate(r *apiRequest) apiAnswer {
 	var message templateMessage
-	if code := r.decode(&message); code != codeOK {
+	if code := r.decodeText(&message); code != codeOK {
 		return refuse(code)
 	}
 	recipient, code := r.recipient(message.ToUser)

@@ -223,3 +223,16 @@ func (r *apiRequest) decode(into any) errcode {
 
 	return codeOK
 }
+
+// decodeText is decode for a body with texts that people read, in which WeChat wants the characters themselves: \uXXXX is
+// refused.
+func (r *apiRequest) decodeText(into any) errcode {
+	if code := r.decode(into); code != codeOK {
+		return code
+	}
+	if hasUnicodeEscape(r.body) {
+		return codeCharset
+	}
+
+	return codeOK
+}

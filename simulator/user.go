@@ -61,10 +61,10 @@ func (f *follower) info() userInfo {
 	}
 	if f.scene != "" {
 		info.SubscribeScene = "ADD_SCENE_QR_CODE"
-		if number, err := strconv.Atoi(f.scene); err == nil {
-			info.QRScene = number
-		} else {
+		if f.textScene {
 			info.QRSceneText = f.scene
+		} else {
+			info.QRScene, _ = strconv.Atoi(f.scene) // A number, as the code was made.
 		}
 	}
 
@@ -146,11 +146,8 @@ func (p *Platform) updateRemark(r *apiRequest) apiAnswer {
 		OpenID string `json:"openid"`
 		Remark string `json:"remark"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != codeOK {
 		return refuse(code)
-	}
-	if hasUnicodeEscape(r.body) {
-		return refuse(codeCharset)
 	}
 	known, code := r.recipient(asked.OpenID)
 	switch {
