@@ -51,7 +51,6 @@ func (p *Platform) apiHandler() http.Handler {
 			method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header, body: body,
 			remote: remoteIP(r), chunked: r.ContentLength < 0,
 		}
-		call.hideSecrets()
 		given, delivered := p.serveFaulty(r.Context(), table, call)
 		if !delivered {
 			given.status = 0

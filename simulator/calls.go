@@ -39,11 +39,13 @@ func (p *Platform) Calls() []Call {
 
 // record remembers a call. The caller holds the lock.
 func (p *Platform) record(r *apiRequest, given apiAnswer, took time.Duration) {
+	body := describeBody(r.body)
+	r.hideSecrets(body)
 	p.state.calls.add(Call{
 		ID: p.entries.Add(1), Time: time.Now().Add(-took), DurationMS: milliseconds(took),
 		Method: r.method, Path: r.path, Query: r.masked(r.query.Encode()), Account: r.account,
 		Generation: r.generation, Status: given.status, ErrCode: int(given.code), Fault: r.faulty,
-		RequestBody: r.masked(describeBody(r.body)), ResponseBody: r.masked(given.describe()),
+		RequestBody: r.masked(body), ResponseBody: r.masked(given.describe()),
 		RID: given.rid, booked: p.state.clock.now(),
 	})
 	p.state.hub.publish(topicCalls)
@@ -90,8 +92,11 @@ func describeBody(body []byte) string {
 }
 
 // masked hides the secrets that the call carried.
-func (r *apiRequest) masked(text string) string {
-	for _, secret := range r.secrets {
+func (r *apiRequest) masked(text string) string { return maskAll(text, r.secrets) }
+
+// maskAll hides secrets, also where they stand in a query.
+func maskAll(text string, secrets []string) string {
+	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, mask(secret))
 		text = strings.ReplaceAll(text, url.QueryEscape(secret), mask(secret))
 	}
@@ -105,13 +110,13 @@ var secretParameters = []string{"access_token", "component_access_token", "secre
 // secretField finds the same in a JSON body, even one that is cut off or malformed, or that a fault left unread.
 var secretField = regexp.MustCompile(`"(?:\w*secret|\w*refresh_token|component_verify_ticket|authorization_code)"\s*:\s*"([^"]+)`)
 
-// hideSecrets marks what the request carries.
-func (r *apiRequest) hideSecrets() {
+// hideSecrets marks what the request carries in its query and in as much of its body as is recorded.
+func (r *apiRequest) hideSecrets(body string) {
 	for _, name := range secretParameters {
 		r.hide(r.query.Get(name))
 	}
-	for _, match := range secretField.FindAllSubmatch(r.body, -1) {
-		r.hide(string(match[1]))
+	for _, match := range secretField.FindAllStringSubmatch(body, -1) {
+		r.hide(match[1])
 	}
 }
 

@@ -133,17 +133,10 @@ type componentRequest struct {
 	Count          int    `json:"count"`
 }
 
-func (r *apiRequest) readComponent() (componentRequest, errcode) {
-	var asked componentRequest
-	code := r.decode(&asked)
-
-	return asked, code
-}
-
 // getComponentToken serves POST /cgi-bin/component/api_component_token.
 func (p *Platform) getComponentToken(r *apiRequest) apiAnswer {
-	asked, code := r.readComponent()
-	if code != codeOK {
+	var asked componentRequest
+	if code := r.decode(&asked); code != codeOK {
 		return refuse(code)
 	}
 	r.account = asked.ComponentAppID
@@ -176,11 +169,11 @@ func asPlatform(serve func(*apiRequest, componentRequest) apiAnswer) func(*Platf
 		if code := p.authorizeComponent(r); code != codeOK {
 			return refuse(code)
 		}
-		asked, code := r.readComponent()
-		switch {
-		case code != codeOK:
+		var asked componentRequest
+		if code := r.decode(&asked); code != codeOK {
 			return refuse(code)
-		case subtle.ConstantTimeCompare([]byte(asked.ComponentAppID), []byte(r.state.AppID)) != 1:
+		}
+		if subtle.ConstantTimeCompare([]byte(asked.ComponentAppID), []byte(r.state.AppID)) != 1 {
 			return refuse(codeComponent)
 		}
 		if asked.Authorizer != "" && p.state.accounts[asked.Authorizer] == nil {

@@ -47,22 +47,12 @@ type draftBook struct {
 func newDraftBook() *draftBook { return new(draftBook) }
 
 func (b *draftBook) find(id string) *draft {
-	position := slices.IndexFunc(b.drafts, func(one *draft) bool { return one.id == id })
-	if position < 0 {
-		return nil
-	}
-
-	return b.drafts[position]
+	return firstOf(b.drafts, func(one *draft) bool { return one.id == id })
 }
 
 // publication returns what that article id stands for, unless it was deleted.
 func (b *draftBook) publication(articleID string) *publication {
-	position := slices.IndexFunc(b.published, func(one *publication) bool { return one.articleID == articleID })
-	if position < 0 {
-		return nil
-	}
-
-	return b.published[position]
+	return firstOf(b.published, func(one *publication) bool { return one.articleID == articleID })
 }
 
 func draftEndpoints() map[string]endpoint {
@@ -116,10 +106,7 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 		}
 	}
 	created := &draft{id: p.newMediaID(), articles: asked.Articles, updated: r.now}
-	r.state.drafts.drafts = append(r.state.drafts.drafts, created)
-	if excess := len(r.state.drafts.drafts) - maxMediaItems; excess > 0 {
-		r.state.drafts.drafts = slices.Delete(r.state.drafts.drafts, 0, excess)
-	}
+	r.state.drafts.drafts = appendNewest(r.state.drafts.drafts, created, maxMediaItems)
 
 	return answer(map[string]string{fieldMediaID: created.id})
 }
@@ -197,27 +184,22 @@ func (p *Platform) countDrafts(r *apiRequest) apiAnswer {
 type pageRequest struct {
 	Offset    int `json:"offset"`
 	Count     int `json:"count"`
-	NoContent int `json:"no_content"`
+	NoContent any `json:"no_content"` // 1, or, as SDKs in wide use send it, true.
 }
 
-// page reads what part of a list a call wants. SDKs in wide use send no_content as true and false.
-func (r *apiRequest) page() (pageRequest, errcode) {
-	var asked struct {
-		pageRequest
+func (a pageRequest) withContent() bool { return a.NoContent != true && a.NoContent != 1.0 }
 
-		NoContent any `json:"no_content"`
-	}
+// page reads what part of a list a call wants.
+func (r *apiRequest) page() (pageRequest, errcode) {
+	var asked pageRequest
 	if code := r.decode(&asked); code != codeOK {
-		return pageRequest{}, code
+		return asked, code
 	}
 	if asked.Offset < 0 || asked.Count < 1 || asked.Count > maxDraftPage {
-		return pageRequest{}, codeArguments
-	}
-	if asked.NoContent == true || asked.NoContent == 1.0 {
-		asked.pageRequest.NoContent = 1
+		return asked, codeArguments
 	}
 
-	return asked.pageRequest, codeOK
+	return asked, codeOK
 }
 
 // pageOf is a part of a list, newest first, as both lists of articles are answered.
@@ -243,7 +225,7 @@ func (p *Platform) listDrafts(r *apiRequest) apiAnswer {
 
 	return pageOf(r.state.drafts.drafts, asked, func(one *draft) map[string]any {
 		entry := map[string]any{fieldMediaID: one.id, "update_time": one.updated.Unix()}
-		if asked.NoContent == 0 {
+		if asked.withContent() {
 			entry["content"] = newsItems{Items: one.articles}
 		}
 

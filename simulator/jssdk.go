@@ -120,7 +120,6 @@ func (p *Platform) controlJSSDK(w http.ResponseWriter, r *http.Request) (any, er
 func (a *accountState) keepTicket(old ticket) {
 	const remembered = 5
 	if old.value != "" {
-		a.formerTickets = append(a.formerTickets, old.value)
-		a.formerTickets = a.formerTickets[max(len(a.formerTickets)-remembered, 0):]
+		a.formerTickets = appendNewest(a.formerTickets, old.value, remembered)
 	}
 }

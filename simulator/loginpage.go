@@ -3,6 +3,7 @@ package simulator
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // login is what an administrator is asked on the page of a third-party platform (第三方平台授权页).
@@ -18,8 +19,8 @@ func (p *Platform) routeLoginPage(mux *http.ServeMux) {
 	templates := pageTemplates()
 	mux.HandleFunc("GET /cgi-bin/componentloginpage", func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
-		target, err := url.Parse(query.Get("redirect_uri"))
-		if err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
+		target, valid := redirectURI(query)
+		if !valid {
 			showPage(w, templates, "message.html", "redirect_uri 参数错误")
 
 			return
@@ -48,7 +49,7 @@ func (p *Platform) routeLoginPage(mux *http.ServeMux) {
 		}
 		answered := target.Query()
 		answered.Set("auth_code", code)
-		answered.Set("expires_in", "3600")
+		answered.Set("expires_in", strconv.Itoa(int(authCodeLifetime.Seconds())))
 		target.RawQuery = answered.Encode()
 		http.Redirect(w, r, target.String(), http.StatusFound) //nolint:gosec // Where the platform's own page asked to go on.
 	})

@@ -53,12 +53,7 @@ func (b *massBook) admit(account Account, clientID string, now time.Time) errcod
 }
 
 func (b *massBook) find(id string) *massJob {
-	position := slices.IndexFunc(b.jobs.values, func(job *massJob) bool { return formatID(job.id) == id })
-	if position < 0 {
-		return nil
-	}
-
-	return b.jobs.values[position]
+	return firstOf(b.jobs.values, func(job *massJob) bool { return formatID(job.id) == id })
 }
 
 // gets reports whether the follower gets one more mass message of the account this month, and counts it.

@@ -66,14 +66,14 @@ func (p *Platform) sendBack(w http.ResponseWriter, r *http.Request, templates *t
 
 // readConsent checks the parameters in the order in which the page complains, in its words where they are known.
 func (p *Platform) readConsent(query url.Values) (consent, string) {
-	target, err := url.Parse(query.Get("redirect_uri"))
+	target, valid := redirectURI(query)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	account, known := p.state.accounts[query.Get("appid")]
 	switch {
 	case !known || account.Kind != KindAccount:
 		return consent{}, "AppID 参数错误"
-	case err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "":
+	case !valid:
 		return consent{}, "redirect_uri 参数错误"
 	case query.Get("response_type") != "code":
 		return consent{}, "response_type 参数错误：须为 code"
@@ -94,6 +94,13 @@ func (p *Platform) readConsent(query url.Values) (consent, string) {
 		Account: account.AppID, Platform: query.Get("component_appid"), Scope: query.Get("scope"), Parameters: query, target: target,
 		Followers: slices.Sorted(maps.Keys(account.followers)), state: query.Get("state"),
 	}, ""
+}
+
+// redirectURI is where the browser goes on: an address of a page.
+func redirectURI(query url.Values) (*url.URL, bool) {
+	target, err := url.Parse(query.Get("redirect_uri"))
+
+	return target, err == nil && (target.Scheme == "http" || target.Scheme == "https") && target.Host != ""
 }
 
 // showPage writes a page that needs no script.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // showPending lists a push as one whose deliveries go on, so that the page shows it against its time-out.
@@ -39,11 +38,4 @@ func (p *Platform) PendingPushes() []PushResult {
 }
 
 // recorded is the clear document as the record shows it: without the secrets of notices.
-func (o outgoing) recorded() string {
-	text := o.clear
-	for _, secret := range o.document.secrets {
-		text = strings.ReplaceAll(text, secret, mask(secret))
-	}
-
-	return text
-}
+func (o outgoing) recorded() string { return maskAll(o.clear, o.document.secrets) }

@@ -3,7 +3,6 @@ package simulator
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -28,13 +27,10 @@ func (p *Platform) publish(r *apiRequest) apiAnswer {
 	}
 	book := r.state.drafts
 	book.drafts = slices.DeleteFunc(book.drafts, func(one *draft) bool { return one == found })
-	book.published = append(book.published, created)
-	if excess := len(book.published) - maxMediaItems; excess > 0 {
-		book.published = slices.Delete(book.published, 0, excess)
-	}
+	book.published = appendNewest(book.published, created, maxMediaItems)
 	const info = "PublishEventInfo/"
 	p.report(r.state, Push{Event: "PUBLISHJOBFINISH", Fields: map[string]string{
-		info + "publish_id": strconv.FormatInt(created.job, 10), info + "article_id": created.articleID,
+		info + "publish_id": formatID(created.job), info + "article_id": created.articleID,
 		info + "article_detail/item/article_url": articleURL(created.articleID, 1),
 	}})
 
@@ -50,11 +46,10 @@ func (p *Platform) getPublication(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 	id := strings.Trim(string(asked.ID), `"`)
-	position := slices.IndexFunc(r.state.drafts.published, func(one *publication) bool { return strconv.FormatInt(one.job, 10) == id })
-	if position < 0 {
+	found := firstOf(r.state.drafts.published, func(one *publication) bool { return formatID(one.job) == id })
+	if found == nil {
 		return refuse(codePublishID)
 	}
-	found := r.state.drafts.published[position]
 	if !slices.ContainsFunc(found.articles, func(one publishedItem) bool { return !one.Deleted }) {
 		return answer(map[string]any{"publish_id": found.job, "publish_status": publishDeleted, "fail_idx": []int{}})
 	}
@@ -129,7 +124,7 @@ func (p *Platform) listPublished(r *apiRequest) apiAnswer {
 
 	return pageOf(r.state.drafts.published, asked, func(one *publication) map[string]any {
 		entry := map[string]any{"article_id": one.articleID, "update_time": one.published.Unix()}
-		if asked.NoContent == 0 {
+		if asked.withContent() {
 			entry["content"] = map[string]any{"news_item": one.articles}
 		}
 

@@ -1,5 +1,7 @@
 package simulator
 
+import "slices"
+
 // The simulator's memory is bounded, so that a load run of millions of messages
 // can't eat the machine. What exceeds these numbers is forgotten, oldest first.
 const (
@@ -55,4 +57,21 @@ func (r *ring[T]) newest(n int) []T {
 	}
 
 	return newest
+}
+
+// appendNewest appends a value to a list from which others are taken out as well, and drops the oldest above the limit.
+func appendNewest[T any](list []T, value T, limit int) []T {
+	list = append(list, value)
+
+	return slices.Delete(list, 0, max(len(list)-limit, 0))
+}
+
+// firstOf returns the first value that is meant, nil if there is none.
+func firstOf[T any](list []*T, meant func(*T) bool) *T {
+	position := slices.IndexFunc(list, meant)
+	if position < 0 {
+		return nil
+	}
+
+	return list[position]
 }
