@@ -2,9 +2,9 @@ package simulator
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -161,10 +161,10 @@ func followerLine(document *catalog.Element) ChatEntry {
 	return line
 }
 
-// number reads a coordinate; what is none is 0.
+// number reads a coordinate; what is none is 0, for JSON has neither NaN nor an infinity.
 func number(text string) float64 {
 	value, err := strconv.ParseFloat(text, 64)
-	if errors.Is(err, strconv.ErrRange) {
+	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0
 	}
 

@@ -586,3 +586,23 @@ func TestTypesOverHTTP(t *testing.T) {
 		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
 }
+
+// A place that is none doesn't hide the chat, which is shown as JSON.
+func TestPlacesThatAreNone(t *testing.T) {
+	t.Parallel()
+	platform := startAccount(t, ModePlain, answerWith(successBody))
+	for _, x := range []string{"NaN", "-Inf", "1e999", "north", ""} {
+		document := "<xml><FromUserName>" + DefaultFollower + "</FromUserName><MsgType>location</MsgType><Location_X>" + x + "</Location_X></xml>"
+		if _, err := platform.Push(t.Context(), Push{XML: document}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range platform.Chat(DefaultFollower) {
+		if line.Position == nil || *line.Position != (Position{}) {
+			t.Errorf("the chat has %+v at %+v", line, line.Position)
+		}
+	}
+	if _, err := json.Marshal(platform.Chat(DefaultFollower)); err != nil {
+		t.Error(err)
+	}
+}
