@@ -20,8 +20,9 @@ RACE := -race
 endif
 
 # These have the machine to themselves, one after the other: beside others their replicas would stall and take each other
-# for dead, and clients would ask less often than a limit lets them.
-E2E = go test -count=1 -timeout=15m $$(go list ./test/... | grep -Ev '/test/(chaos|proxies)') + go test -count=1 -p 1 ./test/chaos ./test/proxies
+# for dead, clients would ask less often than a limit lets them, and browsers drop what is under way when containers start.
+ALONE = ./test/compose ./test/chaos ./test/proxies
+E2E = go test -count=1 -timeout=15m $$(go list ./test/... | grep -Ev '/test/(compose|chaos|proxies)') + go test -count=1 -p 1 -timeout=15m $(ALONE)
 
 # A module outside go.work, with a go.work of its own: what others' SDKs require must not choose the versions of ours.
 INTEROP = go test -C test/interop ./...

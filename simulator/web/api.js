@@ -11,7 +11,21 @@ export async function call(method, path, body) {
   return value;
 }
 
-export const get = (path) => call("GET", path);
+const pauses = [200, 400, 800]; // milliseconds
+
+// get asks again when the answer doesn't arrive: browsers drop what is under way when the machine's networks change.
+export async function get(path) {
+  for (const pause of pauses) {
+    try {
+      return await call("GET", path);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // There was an answer.
+      await new Promise((resume) => { setTimeout(resume, pause); });
+    }
+  }
+  return call("GET", path);
+}
+
 export const post = (path, body) => call("POST", path, body || {});
 
 // The account that the page is about.

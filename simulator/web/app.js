@@ -119,4 +119,6 @@ setUpLoad();
 setUpPlatform();
 addPhone(document.body.dataset.follower, false);
 addRemembered();
+byId("incomplete").remove();
+history.replaceState(null, "");
 loadTypes().catch((error) => toast(t("failed") + error.message)).finally(listen);

@@ -35,14 +35,6 @@ func chromium(t *testing.T) string {
 // browserTimeout covers the start of a browser on a busy machine.
 const browserTimeout = 2 * time.Minute
 
-// openPage opens the simulator's page in Chinese, on a desktop.
-func openPage(t *testing.T, url string) context.Context {
-	t.Helper()
-	ctx := browse(t)
-	do(t, ctx, chromedp.Navigate(url+"?lang=zh"), chromedp.WaitVisible("#message-input"))
-	return ctx
-}
-
 // browse starts a browser.
 func browse(t *testing.T) context.Context {
 	t.Helper()
@@ -52,8 +44,27 @@ func browse(t *testing.T) context.Context {
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	told := tell(t, ctx)
+	t.Cleanup(func() { cancel(); <-told })
 	return ctx
+}
+
+// tell logs what the browser complains of, until ctx ends: a part of the page that it couldn't load
+// would look like a hang otherwise.
+func tell(t *testing.T, ctx context.Context) (done <-chan struct{}) { //nolint:revive // t comes first in helpers.
+	t.Helper()
+	messages := chromedp.Console(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		for message, err := range messages {
+			if err != nil {
+				return
+			}
+			t.Log("browser:", message, message.URL)
+		}
+	}()
+	return told
 }
 
 func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) { //nolint:revive // t comes first in helpers.
@@ -76,7 +87,7 @@ func waitFor(t *testing.T, ctx context.Context, expression string) { //nolint:re
 func TestTheChatPage(t *testing.T) {
 	t.Parallel()
 	s := harness.StartStandalone(t)
-	ctx := openPage(t, s.SimulatorURL)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
 
 	do(t, ctx, chromedp.SendKeys("#message-input", "你好，公众号"), chromedp.Click("#send"))
 	waitFor(t, ctx, `[...document.querySelectorAll(".bubble.account")].some(b => b.innerText.includes("你好，公众号"))`)
@@ -122,14 +133,12 @@ func TestAFollowerTapsAChoice(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := harness.StartStandalone(t, "--rules", rules)
-	ctx := openPage(t, s.SimulatorURL)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
 	for _, one := range []struct{ write, tap, read string }{{"评价", "不满意", "我们会改进"}, {"预约", "上午", "上午见"}} {
 		do(t, ctx, chromedp.SendKeys("#message-input", one.write), chromedp.Click("#send"))
 		entry := fmt.Sprintf(`[...document.querySelectorAll(".bubble.account .tap")].find(b => b.innerText === %q)`, one.tap)
 		waitFor(t, ctx, entry+" !== undefined")
-		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](entry+".click() || true")); err != nil {
-			t.Fatal(err)
-		}
+		run(t, ctx, entry+".click()")
 		waitFor(t, ctx, fmt.Sprintf(`[...document.querySelectorAll(".bubble.account")].some(b => b.innerText.includes(%q))`, one.read))
 	}
 	screenshot(t, ctx, "choices.png")
@@ -140,7 +149,7 @@ func TestTheChatPageShowsWhatANotAnsweredFollowerSees(t *testing.T) {
 	t.Parallel()
 	s := harness.StartStandalone(t)
 	s.Platform.Callback("", "http://"+harness.FreeAddr(t)+"/wx")
-	ctx := openPage(t, s.SimulatorURL)
+	ctx := openAs(t, s.SimulatorURL, "zh", desktop)
 	do(t, ctx, chromedp.SendKeys("#message-input", "有人吗"), chromedp.Click("#send"))
 	waitFor(t, ctx, `document.querySelector(".notice")?.innerText.includes("该公众号暂时无法提供服务，请稍后再试")`)
 	// The record comes a moment after the notice, and is not the first: a token has been fetched before.
@@ -153,25 +162,14 @@ func TestTheChatPageShowsWhatANotAnsweredFollowerSees(t *testing.T) {
 func openRecords(t *testing.T, ctx context.Context) { //nolint:revive // t comes first in helpers.
 	t.Helper()
 	waitFor(t, ctx, `document.querySelector("#inspector details") !== null`)
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[int](`(() => {
-		const records = [...document.querySelectorAll("#inspector details")];
-		records.forEach(r => r.open = true);
-		return records.length;
-	})()`)); err != nil {
-		t.Fatal(err)
-	}
+	run(t, ctx, `document.querySelectorAll("#inspector details").forEach(record => { record.open = true; })`)
 }
 
 func clickMenu(t *testing.T, ctx context.Context, name string) { //nolint:revive // t comes first in helpers.
 	t.Helper()
-	found, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`(() => {
-		const entry = [...document.querySelectorAll("#menu .menu-entry")].find(e => e.innerText.trim() === %q);
-		entry?.click();
-		return Boolean(entry);
-	})()`, name)))
-	if err != nil || !found {
-		t.Fatalf("menu entry %q: found %v, error %v", name, found, err)
-	}
+	entry := fmt.Sprintf(`[...document.querySelectorAll("#menu .menu-entry")].find(e => e.innerText.trim() === %q)`, name)
+	waitFor(t, ctx, entry+" !== undefined")
+	run(t, ctx, entry+".click()")
 }
 
 // picture writes a small PNG and returns its path.

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -28,6 +31,35 @@ func TestThePageKeepsAnOpenMenu(t *testing.T) {
 	// It closes when the focus goes elsewhere.
 	do(t, ctx, chromedp.Click("#message-input"))
 	waitFor(t, ctx, `opener0.getAttribute("aria-expanded") === "false" && document.querySelector("#menu .submenu").hidden`)
+}
+
+// Browsers drop what is under way when the machine's networks change, as they do while containers start: whatever the page
+// asks for is lost the first time, and it is complete all the same.
+func TestThePageOutlastsLostRequests(t *testing.T) {
+	t.Parallel()
+	s := harness.StartStandalone(t)
+	to, err := url.Parse(s.SimulatorURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+	var lost sync.Map
+	lossy := serveOn(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, again := lost.LoadOrStore(r.URL.Path, true); !again && r.Method == http.MethodGet && r.URL.Path != "/" {
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	})
+	ctx := openAs(t, strings.TrimSuffix(lossy, "/wx"), "zh", desktop)
+	waitFor(t, ctx, `document.querySelector("#incomplete") === null && getComputedStyle(document.querySelector(".toast")).position === "fixed"`)
+	waitFor(t, ctx, `document.querySelector("#menu .menu-entry") !== null && document.querySelector("#mode").innerText !== ""`)
+	say(t, ctx, 0, "还在吗")
+	waitFor(t, ctx, `document.querySelector(".bubble.account")?.innerText.includes("还在吗")`)
+	for _, path := range []string{"/static/begin.js", "/static/phone.js", "/static/style.css", "/sim/v1/events", "/sim/v1/types", "/sim/v1/menu"} {
+		if _, asked := lost.Load(path); !asked {
+			t.Errorf("%s was never asked for, and so never lost", path)
+		}
+	}
 }
 
 // Followers who were added are still there in the other language, and those who were removed aren't.
