@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
@@ -203,7 +204,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply := successBody
+	reply := verdict.SuccessBody
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_, sealed, _ := strings.Cut(string(body), "<Encrypt><![CDATA[")
@@ -231,7 +232,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("notice %s", got)
 	}
 	reply = "no"
-	if err := platform.PushAuthorized(t.Context(), componentID, DefaultAppID, "code"); err == nil || !strings.Contains(err.Error(), successBody) {
+	if err := platform.PushAuthorized(t.Context(), componentID, DefaultAppID, "code"); err == nil || !strings.Contains(err.Error(), verdict.SuccessBody) {
 		t.Errorf("a wrong answer: %v", err)
 	}
 	<-opened

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wxstack/wxstack/simulator/internal/phrase"
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/signature"
 )
 
@@ -34,9 +36,45 @@ type DeliveryResult struct {
 	ResponseBody string    `json:"response_body"`
 	Opened       string    `json:"opened,omitempty"` // The response in clear, when it came sealed.
 	Verdict      Verdict   `json:"verdict"`
-	Reason       string    `json:"reason"` // The verdict in words.
+	Code         string    `json:"code"`      // Names the reason, for programs.
+	Reason       string    `json:"reason"`    // Why, in English.
+	ReasonZh     string    `json:"reason_zh"` // Why, in Chinese.
 
 	line *ChatEntry
+}
+
+// Verdict is what WeChat makes of one delivery's answer.
+type Verdict = verdict.Verdict
+
+// The verdicts.
+const (
+	// VerdictShown means that a valid reply was shown to the follower.
+	VerdictShown = verdict.Shown
+	// VerdictSilent means a valid answer that shows nothing: success or empty.
+	VerdictSilent = verdict.Silent
+	// VerdictInvalid means an answer that WeChat can't use. It isn't retried.
+	VerdictInvalid = verdict.Invalid
+	// VerdictNoAnswer means that nothing came in time. The message is sent again.
+	VerdictNoAnswer = verdict.NoAnswer
+)
+
+// judged writes down what WeChat makes of the answer.
+func (d *DeliveryResult) judged(judgement verdict.Judgement) {
+	d.Verdict, d.Opened = judgement.Verdict, capture([]byte(judgement.Opened))
+	d.Code, d.Reason, d.ReasonZh = string(judgement.Reason.Code), judgement.Reason.En, judgement.Reason.Zh
+	if shown := judgement.Content; shown != nil {
+		d.line = &ChatEntry{
+			Side: SideAccount, Channel: ChannelReply, Type: shown.Type, Text: shown.Text, MediaID: shown.MediaID, ThumbID: shown.ThumbID,
+		}
+		for _, article := range shown.Articles {
+			d.line.Articles = append(d.line.Articles, Article(article))
+		}
+	}
+}
+
+// reason is why the delivery got its verdict.
+func (d *DeliveryResult) reason() verdict.Reason {
+	return verdict.Reason{Code: verdict.Code(d.Code), Phrase: phrase.Phrase{Zh: d.ReasonZh, En: d.Reason}}
 }
 
 // newDeliveryClient returns a client that behaves as WeChat's does: no redirects,
@@ -132,14 +170,11 @@ func (p *Platform) deliver(ctx context.Context, sent outgoing, attempt int) Deli
 	delivery.ResponseBody = capture(got.body)
 	switch {
 	case err != nil:
-		delivery.Verdict, delivery.Reason = VerdictNoAnswer, p.describe(err)
+		delivery.judged(verdict.Without(p.whyLost(err)))
 	case got.status != http.StatusOK:
-		delivery.Verdict = VerdictNoAnswer
-		delivery.Reason = fmt.Sprintf("HTTP status %d counts as no answer", got.status)
+		delivery.judged(verdict.Without(verdict.Because(verdict.WrongStatus, got.status)))
 	default:
-		judged := judge(got.body, sent.expected)
-		delivery.Verdict, delivery.Reason = judged.verdict, judged.reason
-		delivery.Opened, delivery.line = capture([]byte(judged.opened)), judged.line
+		delivery.judged(verdict.Judge(got.body, sent.expected))
 	}
 
 	return delivery
@@ -188,20 +223,20 @@ func readAnswer(response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// describe says in words why there was no answer.
-func (p *Platform) describe(err error) string {
+// whyLost says why there was no answer.
+func (p *Platform) whyLost(err error) verdict.Reason {
 	var operation *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s; the connection was dropped", p.options.Delivery.Timeout)
+		return verdict.Because(verdict.TimedOut, p.options.Delivery.Timeout)
 	case errors.Is(err, context.Canceled):
-		return "the push was cancelled"
+		return verdict.Because(verdict.PushWasStopped)
 	case errors.As(err, &operation) && operation.Op == "dial":
-		return "the callback URL can't be reached: " + operation.Error()
+		return verdict.Because(verdict.Unreachable, operation)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed without an answer"
+		return verdict.Because(verdict.Disconnected)
 	default:
-		return "the answer was lost: " + err.Error()
+		return verdict.Because(verdict.AnswerLost, err)
 	}
 }
 

@@ -184,17 +184,17 @@ func (p *Platform) examinePush(ctx context.Context, appID string, mode Mode, aga
 	}
 	p.conclude(sent, &result)
 	last := result.Deliveries[len(result.Deliveries)-1]
-	pushed := examine.Pushed{Mode: string(mode), Verdict: string(last.Verdict), Reason: last.Reason, Status: last.Status, Body: last.ResponseBody}
+	pushed := examine.Pushed{Mode: string(mode), Verdict: last.Verdict, Reason: last.reason(), Status: last.Status, Body: last.ResponseBody}
 	if again && result.Outcome != OutcomeFailed {
 		repeated := p.deliver(ctx, sent, last.Attempt+1)
-		pushed.Again, pushed.AgainStatus = string(repeated.Verdict), repeated.Status
+		pushed.Again, pushed.AgainStatus = repeated.Verdict, repeated.Status
 	}
 	if result.Outcome != OutcomeFailed {
 		forged, err := sent.forged()
 		if err != nil {
 			return examine.Pushed{}, err
 		}
-		pushed.Forged = string(p.deliver(ctx, forged, 1).Verdict)
+		pushed.Forged = p.deliver(ctx, forged, 1).Verdict
 	}
 
 	return pushed, nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/wxstack/wxstack/simulator/internal/examine"
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 	"github.com/wxstack/wxstack/wechat/signature"
 )
@@ -100,7 +101,7 @@ func TestExamine(t *testing.T) {
 			if deliveries == 6 { // The repetition of the third mode's; each was also forged.
 				http.Error(w, "replayed", http.StatusForbidden)
 			} else {
-				_, _ = io.WriteString(w, successBody)
+				_, _ = io.WriteString(w, verdict.SuccessBody)
 			}
 
 			return true

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 // send sends a customer-service text to the default follower.
@@ -23,7 +25,7 @@ func (w *world) send(content string) map[string]any {
 func (w *world) act(push Push) {
 	w.t.Helper()
 	if w.server == "" {
-		server := httptest.NewServer(answerWith(successBody))
+		server := httptest.NewServer(answerWith(verdict.SuccessBody))
 		w.t.Cleanup(server.Close)
 		w.server = server.URL
 	}

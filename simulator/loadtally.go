@@ -86,7 +86,7 @@ func (t *loadTally) add(number int, kind string, result PushResult, took float64
 	if result.Outcome == OutcomeFailed {
 		t.summary.Failed++
 		t.count(kind, func(tally *TypeTally) { tally.Failed++ })
-		t.book.Failed(number, last.Reason)
+		t.book.Failed(number, last.reason().Phrase)
 		if len(t.summary.Failures) < maxReportedFailures {
 			t.summary.Failures = append(t.summary.Failures, result)
 		}
@@ -107,8 +107,7 @@ func (t *loadTally) repeat(number int, first, again DeliveryResult) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.summary.Repeated++
-	valid := again.Verdict == VerdictShown || again.Verdict == VerdictSilent
-	t.book.Repeated(number, answerOf(first), answerOf(again), valid)
+	t.book.Repeated(number, answerOf(first), answerOf(again), again.Verdict.Valid())
 }
 
 // answerOf is what a delivery's answer shows; nil if nothing.

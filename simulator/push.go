@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/explain"
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 // Type is the kind of a push, WeChat's MsgType.
@@ -127,7 +128,7 @@ type outgoing struct {
 	url      string
 	body     string
 	receiver receiver
-	expected expectation
+	expected verdict.Expectation
 	epoch    int
 }
 
@@ -185,7 +186,7 @@ func (p *Platform) prepare(push Push) (outgoing, error) {
 		return outgoing{}, err
 	}
 	sent.epoch = p.state.epoch
-	sent.expected.hasMedia = p.hasMedia(account)
+	sent.expected.HasMaterial = p.hasMedia(account)
 
 	return sent, nil
 }
@@ -268,7 +269,7 @@ func (p *Platform) conclude(sent outgoing, result *PushResult) {
 	case known == nil: // WeChat's own report: nobody sees anything.
 	case last.line != nil:
 		result.Shown = append(result.Shown, p.say(known, *last.line))
-	case result.Outcome == OutcomeFailed && sent.expected.answerable:
+	case result.Outcome == OutcomeFailed && sent.expected.Answerable:
 		result.Shown = append(result.Shown, p.say(known, ChatEntry{Side: SideNotice, Type: "notice", Text: Notice}))
 	}
 	p.state.pushes.add(*result)

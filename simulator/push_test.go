@@ -83,7 +83,7 @@ func TestPushDeliveries(t *testing.T) {
 			var verdicts []Verdict
 			for _, delivery := range result.Deliveries {
 				verdicts = append(verdicts, delivery.Verdict)
-				if delivery.Reason == "" || delivery.RequestBody == "" || delivery.RequestURL == "" {
+				if delivery.Reason == "" || delivery.ReasonZh == "" || delivery.Code == "" || delivery.RequestBody == "" || delivery.RequestURL == "" {
 					t.Errorf("delivery %d lacks its reason or request: %+v", delivery.Attempt, delivery)
 				}
 			}
@@ -156,11 +156,7 @@ func TestPushOnTheWire(t *testing.T) {
 					t.Errorf("clear text present = %t, want %t", got, want)
 				}
 				if mode.encrypts() {
-					parsed, err := parseReply(body)
-					if err != nil {
-						t.Error(err)
-					}
-					if _, err := cipher.Open(query.Get("msg_signature"), query.Get("timestamp"), query.Get("nonce"), parsed.Encrypt); err != nil {
+					if _, err := cipher.Open(query.Get("msg_signature"), query.Get("timestamp"), query.Get("nonce"), encryptedIn(t, body)); err != nil {
 						t.Error(err)
 					}
 				}

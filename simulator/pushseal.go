@@ -8,6 +8,7 @@ import (
 
 	"github.com/wxstack/wxstack/simulator/internal/catalog"
 	"github.com/wxstack/wxstack/simulator/internal/explain"
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
@@ -75,10 +76,10 @@ func seal(push Push, document pushed, target receiver) (outgoing, error) {
 	}
 	sent := outgoing{
 		push: push, document: document, receiver: target, clear: document.own,
-		expected: expectation{
-			mode: push.Mode, format: push.Format, cipher: target.cipher, follower: push.From,
-			originalID: cmp.Or(document.element.Value("ToUserName"), target.address), isEvent: document.isEvent, answerable: document.answerable,
-			isNotice: push.InfoType != "",
+		expected: verdict.Expectation{
+			TakesClear: push.Mode != ModeSafe, JSON: push.Format == FormatJSON, Follower: push.From,
+			OriginalID: cmp.Or(document.element.Value("ToUserName"), target.address), IsEvent: document.isEvent, Answerable: document.answerable,
+			IsNotice: push.InfoType != "",
 		},
 	}
 	if sent.clear == "" {
@@ -90,6 +91,7 @@ func seal(push Push, document pushed, target receiver) (outgoing, error) {
 	}
 	sent.body = sent.clear
 	if push.Mode.encrypts() {
+		sent.expected.Cipher = target.cipher
 		envelope, err := target.cipher.Seal([]byte(sent.clear), query.timestamp, query.nonce)
 		if err != nil {
 			return outgoing{}, fmt.Errorf("seal push: %w", err)

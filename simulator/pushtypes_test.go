@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wxstack/wxstack/simulator/internal/catalog"
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 	"github.com/wxstack/wxstack/wechat/signature"
 )
@@ -92,7 +93,7 @@ func (s *accountServer) parse(data []byte, isJSON bool) catalog.Element {
 	return element
 }
 
-func success(receivedPush) string { return successBody }
+func success(receivedPush) string { return verdict.SuccessBody }
 
 // Everything that WeChat pushes, in every mode and format, arrives as it was recorded.
 func TestEveryTypeIsPushed(t *testing.T) {
@@ -394,7 +395,7 @@ func TestEveryNoticeIsPushed(t *testing.T) {
 	t.Parallel()
 	component := DefaultAccount()
 	component.AppID = componentID
-	answer := successBody
+	answer := verdict.SuccessBody
 	server := newAccountServer(t, component, func(receivedPush) string { return answer })
 	platform := startComponent(t, server.start())
 	for _, entry := range platform.Types() {
@@ -590,7 +591,7 @@ func TestTypesOverHTTP(t *testing.T) {
 // A place that is none doesn't hide the chat, which is shown as JSON.
 func TestPlacesThatAreNone(t *testing.T) {
 	t.Parallel()
-	platform := startAccount(t, ModePlain, answerWith(successBody))
+	platform := startAccount(t, ModePlain, answerWith(verdict.SuccessBody))
 	for _, x := range []string{"NaN", "-Inf", "1e999", "north", ""} {
 		document := "<xml><FromUserName>" + DefaultFollower + "</FromUserName><MsgType>location</MsgType><Location_X>" + x + "</Location_X></xml>"
 		if _, err := platform.Push(t.Context(), Push{XML: document}); err != nil {

@@ -43,7 +43,7 @@ func (p *Platform) Verify(ctx context.Context, appID string) (VerifyResult, erro
 	}
 	switch {
 	case err != nil:
-		result.Reason = p.describe(err)
+		result.Reason = p.whyLost(err).En
 	case got.status != http.StatusOK:
 		result.Reason = fmt.Sprintf("HTTP status is %d, must be 200", got.status)
 	case string(got.body) != asked.echo:

@@ -3,7 +3,6 @@ import { account, get } from "/static/api.js";
 import { block, button, byId, clockTime, draw, input, make, milliseconds } from "/static/dom.js";
 import { either, t } from "/static/i18n.js";
 import { explainNode } from "/static/explain.js";
-import { reasonText } from "/static/reasons.js";
 import { titles } from "/static/types.js";
 
 const shownRecords = 100;
@@ -160,7 +159,7 @@ function deliveryNode(push, delivery) {
     make("span", "meta", milliseconds(delivery.duration_ms) + " " + t("ofLimit", Math.round(delivery.timeout_ms) + " ms")), make("span", "meta", clockTime(delivery.time)),
   ]);
   const node = make("section", "delivery " + delivery.verdict, [
-    head, timeBar(delivery.duration_ms, delivery.timeout_ms, tones[delivery.verdict]), make("div", "reason", reasonText(delivery.reason)),
+    head, timeBar(delivery.duration_ms, delivery.timeout_ms, tones[delivery.verdict]), make("div", "reason", either(delivery.reason_zh, delivery.reason)),
     block(t("requestURL"), "POST " + delivery.request_url, "request-url"), block(t("request"), delivery.request_body, "request"),
     block(t("response") + (delivery.content_type ? " · " + delivery.content_type : ""), delivery.response_body || t("emptyBody"), "response"),
   ], { "data-testid": "delivery", "data-attempt": delivery.attempt });

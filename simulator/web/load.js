@@ -1,8 +1,7 @@
 // Load runs: many messages, and what became of them.
 import { account, call, get, post } from "/static/api.js";
 import { attempt, button, byId, input, labelled, make, milliseconds, select } from "/static/dom.js";
-import { t } from "/static/i18n.js";
-import { reasonText } from "/static/reasons.js";
+import { either, t } from "/static/i18n.js";
 
 export function setUpLoad() {
   const number = (name, properties) => input(name, { type: "number", min: 0, step: "any", ...properties });
@@ -81,7 +80,7 @@ function reportNodes({ running, error, summary }) {
   if (summary.late_starts > 0) nodes.push(make("p", "bad", summary.late_starts + " " + t("lateStarts")));
   if (summary.findings.length > 0) {
     nodes.push(make("h3", "", t("findings")), make("ol", "findings", summary.findings.map((one) =>
-      make("li", "", [make("span", "badge bad", t(one.kind === "failed" ? "failedCount" : one.kind)), make("code", "", "#" + one.number + " " + (one.content || "")), make("span", "", reasonText(one.reason))]))));
+      make("li", "", [make("span", "badge bad", t(one.kind === "failed" ? "failedCount" : one.kind)), make("code", "", "#" + one.number + " " + (one.content || "")), make("span", "", either(one.reason_zh, one.reason))]))));
   }
   return nodes;
 }

@@ -162,7 +162,7 @@ func describeLoad(one simulator.LoadSummary) string {
 		if told[string(finding.Kind)]++; told[string(finding.Kind)] > findingsToldPerKind {
 			continue
 		}
-		fmt.Fprintf(&out, "\n%s: #%d %s %s\n  %s\n", finding.Kind, finding.Number, finding.Follower, finding.Content, finding.Reason)
+		fmt.Fprintf(&out, "\n%s: #%d %s %s\n  %s\n  %s\n", finding.Kind, finding.Number, finding.Follower, finding.Content, finding.ReasonZh, finding.Reason)
 	}
 
 	return out.String()

@@ -144,7 +144,7 @@ func TestPushIsPrinted(t *testing.T) {
 请求 (request):
     POST http://HOST/wx?nonce=N&openid=oDEV000000000000000000000001&signature=S&timestamp=T
 
-第 1 次推送 (delivery): HTTP 200, D of 5000 ms: shown, a valid text reply
+第 1 次推送 (delivery): HTTP 200, D of 5000 ms: shown, 有效的 text 回复 (a valid text reply)
 
 应答 (answer):
     <xml><ToUserName>oDEV000000000000000000000001</ToUserName><FromUserName>gh_dev000000001</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType><Content>你说：你好</Content></xml>

@@ -22,7 +22,7 @@ type pushCommand struct {
 	Content  string            `help:"Content of a text." default:"你好"`
 	Event    string            `help:"Event, such as subscribe, CLICK, SCAN; implies --type event."`
 	EventKey string            `help:"EventKey: a menu key, a URL or a scene."`
-	Field    map[string]string `help:"Value by its path in the document, such as Recognition=你好 or ScanCodeInfo/ScanResult=x; repeatable." placeholder:"PATH=VALUE"`
+	Field    map[string]string `help:"Value by its path in the document, such as Recognition=你好 or ScanCodeInfo/ScanResult=x; the second of elements that repeat is item[2]; repeatable." placeholder:"PATH=VALUE"`
 	From     string            `help:"OpenID of the follower." default:"${follower}"`
 	Media    string            `help:"File of a picture, voice or video." type:"existingfile"`
 	XML      string            `name:"xml" help:"File with a document of your own, XML or JSON; - reads it from standard input." placeholder:"FILE"`
@@ -143,8 +143,8 @@ func describePush(result simulator.PushResult, api string) string {
 		if delivery.Status != 0 {
 			status = fmt.Sprintf("HTTP %d", delivery.Status)
 		}
-		fmt.Fprintf(&out, "\n第 %d 次推送 (delivery): %s, %.0f of %.0f ms: %s, %s\n",
-			delivery.Attempt, status, delivery.DurationMS, delivery.TimeoutMS, delivery.Verdict, delivery.Reason)
+		fmt.Fprintf(&out, "\n第 %d 次推送 (delivery): %s, %.0f of %.0f ms: %s, %s (%s)\n",
+			delivery.Attempt, status, delivery.DurationMS, delivery.TimeoutMS, delivery.Verdict, delivery.ReasonZh, delivery.Reason)
 		section(&out, "应答 (answer)", cmp.Or(delivery.ResponseBody, "（空）"))
 		section(&out, "解密后 (opened)", delivery.Opened)
 	}

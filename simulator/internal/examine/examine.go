@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 // Severity says whether somebody has to do something.
@@ -57,16 +59,16 @@ const (
 // Pushed is how a text in one mode was answered.
 type Pushed struct {
 	Mode    string // plain, compatible or safe.
-	Verdict string // shown, silent, invalid or no_answer.
-	Reason  string // The verdict in words.
+	Verdict verdict.Verdict
+	Reason  verdict.Reason
 	Status  int
 	Body    string
 	// Again is how the same delivery was answered once more; its verdict is empty if it wasn't made.
-	Again string
+	Again verdict.Verdict
 	// AgainStatus is the HTTP status of that answer.
 	AgainStatus int
 	// Forged is how the same message was answered with a wrong signature; empty if it wasn't sent.
-	Forged string
+	Forged verdict.Verdict
 }
 
 // Facts are what was observed.

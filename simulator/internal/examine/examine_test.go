@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 const echo = "4375120948345356249"
@@ -47,27 +49,27 @@ func TestJudge(t *testing.T) {
 		"a check":            {Facts{Right: right(echo), Wrong: &Exchange{Status: 403}}, "signature", OK, "was refused", ""},
 		"clock":              {Facts{Right: Exchange{Status: 200, Body: echo, At: now, Date: now.Add(-20 * time.Minute)}}, "clock", Problem, "-20m0s", "NTP"},
 		"slow":               {Facts{Timeout: 5 * time.Second, Right: Exchange{Status: 200, Body: echo, Took: 3 * time.Second}}, "speed", Note, "took 3s", "waits 5 s"},
-		"text answered":      {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Reason: "a valid text reply"}}}, "push_safe", OK, "answered validly", ""},
-		"wrong key":          {pushed("the sealed reply can't be opened: malformed encrypted message: padding"), "push_safe", Problem, "malformed", "compare the EncodingAESKey"},
-		"wrong tail":         {pushed("the sealed reply can't be opened: message is for another AppID"), "push_safe", Problem, "another AppID", "this account's AppID"},
-		"wrong MsgSignature": {pushed("the sealed reply can't be opened: message signature does not match"), "push_safe", Problem, "signature", "own TimeStamp"},
-		"clear in safe":      {pushed("clear text in safe mode: the reply must be sealed in an Encrypt element"), "push_safe", Problem, "clear text", "Encrypt envelope"},
-		"not swapped":        {pushed(`ToUserName is "gh", must be the follower's OpenID "o"`), "push_safe", Problem, "ToUserName", "swap"},
-		"403 to encrypted":   {pushed("HTTP status 403 counts as no answer"), "push_safe", Problem, "403", "check msg_signature"},
+		"text answered":      {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: verdict.Shown, Reason: verdict.Because(verdict.Replied, "text")}}}, "push_safe", OK, "answered validly", ""},
+		"wrong key":          {pushed(verdict.Unopenable, "malformed encrypted message: padding"), "push_safe", Problem, "malformed", "compare the EncodingAESKey"},
+		"wrong tail":         {pushed(verdict.OtherAppID), "push_safe", Problem, "another AppID", "this account's AppID"},
+		"wrong MsgSignature": {pushed(verdict.BadSignature), "push_safe", Problem, "MsgSignature", "own TimeStamp"},
+		"clear in safe":      {pushed(verdict.ClearInSafe), "push_safe", Problem, "clear text", "Encrypt envelope"},
+		"not swapped":        {pushed(verdict.WrongTo, "gh", "o"), "push_safe", Problem, "ToUserName", "swap"},
+		"403 to encrypted":   {refused(403), "push_safe", Problem, "403", "check msg_signature"},
 		"403 to everything": {
-			Facts{Right: Exchange{Status: 403}, Pushes: []Pushed{{Mode: "safe", Verdict: "no_answer", Reason: "HTTP status 403 counts as no answer", Status: 403}}},
+			Facts{Right: Exchange{Status: 403}, Pushes: refused(403).Pushes},
 			"push_safe", Problem, "403", "first mend the URL verification",
 		},
-		"405":                 {pushed("HTTP status 405 counts as no answer"), "push_safe", Problem, "405", "takes a POST"},
-		"500":                 {pushed("HTTP status 500 counts as no answer"), "push_safe", Problem, "500", "caused an error"},
-		"unknown reason":      {pushed("something new"), "push_safe", Problem, "something new", "log"},
+		"405":                 {refused(405), "push_safe", Problem, "405", "takes a POST"},
+		"500":                 {refused(500), "push_safe", Problem, "500", "caused an error"},
+		"unknown reason":      {pushed(verdict.AnswerLost, "something new"), "push_safe", Problem, "something new", "log"},
 		"trailing text":       {Facts{Right: right(echo + " ok")}, "verify", Problem, "isn't the echostr", "query parameter"},
 		"success to all GETs": {Facts{Right: right("success"), Wrong: &Exchange{Status: 200, Body: "success"}}, "signature", Problem, "anybody can pretend", "answer 403"},
-		"forged, answered":    {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "shown"}}}, "forged_safe", Problem, "anybody can pretend", "msg_signature"},
-		"forged, success":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "silent"}}}, "forged_safe", Note, "can't be told", "isn't processed"},
-		"forged, refused":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "shown", Forged: "no_answer"}}}, "forged_safe", OK, "was refused", ""},
-		"repetition refused":  {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "no_answer", AgainStatus: 403}}}, "repeat", Problem, "status 403", "it is no attack"},
-		"repetition answered": {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: "shown", Again: "silent"}}}, "repeat", OK, "answered validly", ""},
+		"forged, answered":    {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: verdict.Shown, Forged: verdict.Shown}}}, "forged_safe", Problem, "anybody can pretend", "msg_signature"},
+		"forged, success":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: verdict.Shown, Forged: verdict.Silent}}}, "forged_safe", Note, "can't be told", "isn't processed"},
+		"forged, refused":     {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: verdict.Shown, Forged: verdict.NoAnswer}}}, "forged_safe", OK, "was refused", ""},
+		"repetition refused":  {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: verdict.Shown, Again: verdict.NoAnswer, AgainStatus: 403}}}, "repeat", Problem, "status 403", "it is no attack"},
+		"repetition answered": {Facts{Right: right(echo), Pushes: []Pushed{{Mode: "plain", Verdict: verdict.Shown, Again: verdict.Silent}}}, "repeat", OK, "answered validly", ""},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -92,6 +94,13 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func pushed(reason string) Facts {
-	return Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: "invalid", Reason: reason}}}
+func pushed(code verdict.Code, values ...any) Facts {
+	return Facts{Right: right(echo), Pushes: []Pushed{{Mode: "safe", Verdict: verdict.Invalid, Reason: verdict.Because(code, values...), Status: 200}}}
+}
+
+func refused(status int) Facts {
+	facts := pushed(verdict.WrongStatus, status)
+	facts.Pushes[0].Verdict, facts.Pushes[0].Status = verdict.NoAnswer, status
+
+	return facts
 }

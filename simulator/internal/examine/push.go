@@ -4,7 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 func count(number int) string { return strconv.Itoa(number) }
@@ -17,13 +18,13 @@ var modeNames = map[string]string{"plain": "明文模式", "compatible": "兼容
 func judgePush(pushed Pushed, verified bool) []Finding {
 	check := "push_" + pushed.Mode
 	name := modeNames[pushed.Mode]
-	if pushed.Verdict == "shown" || pushed.Verdict == "silent" {
+	if pushed.Verdict.Valid() {
 		return append([]Finding{{
-			Check: check, Severity: OK, Text: name + "：文本消息得到有效应答（" + pushed.Reason + "）", TextEn: pushed.Mode + " mode: a text was answered validly (" + pushed.Reason + ")",
+			Check: check, Severity: OK, Text: name + "：文本消息得到有效应答（" + pushed.Reason.Zh + "）", TextEn: pushed.Mode + " mode: a text was answered validly (" + pushed.Reason.En + ")",
 		}}, slices.Concat(judgeAgain(pushed), judgeForged(pushed))...)
 	}
 	finding := Finding{
-		Check: check, Severity: Problem, Text: name + "：" + pushed.Reason, TextEn: pushed.Mode + " mode: " + pushed.Reason,
+		Check: check, Severity: Problem, Text: name + "：" + pushed.Reason.Zh, TextEn: pushed.Mode + " mode: " + pushed.Reason.En,
 	}
 	finding.Remedy, finding.RemedyEn = remedyOf(pushed)
 	if refused := pushed.Status == http.StatusUnauthorized || pushed.Status == http.StatusForbidden; refused && !verified {
@@ -33,38 +34,55 @@ func judgePush(pushed Pushed, verified bool) []Finding {
 	return []Finding{finding}
 }
 
-// remedies are what to do about the reasons of verdicts, by a part of their words. The first that fits is taken.
-var remedies = []struct{ part, zh, en string }{
-	{"message signature does not match", "用信封里的 TimeStamp、Nonce、Encrypt 和 Token 计算 MsgSignature", "compute MsgSignature over the Token and the envelope's own TimeStamp, Nonce and Encrypt"},
-	{"for another AppID", "加密时末尾附上本账号的 AppID（第三方平台用自己的 AppID）", "end the plain text with this account's AppID (a third-party platform: with its own)"},
-	{"malformed encrypted message", "核对 EncodingAESKey；AES-256-CBC，IV 为密钥前 16 字节，按 32 字节做 PKCS#7 填充", "compare the EncodingAESKey; AES-256-CBC, the IV its first 16 bytes, PKCS#7 padding to 32 bytes"},
-	{"clear text in safe mode", "安全模式必须返回加密的 Encrypt 信封", "safe mode wants the reply in an Encrypt envelope"},
-	{"sealed, but the account is in plain mode", "明文模式必须返回明文；核对两边的加解密方式", "plain mode wants clear text; compare the mode on both sides"},
-	{"the envelope must have", "信封须有 Encrypt、MsgSignature、TimeStamp、Nonce 四个元素，区分大小写", "the envelope has four elements, and case matters: Encrypt, MsgSignature, TimeStamp, Nonce"},
-	{"ToUserName is", "回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
-	{"FromUserName is", "回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
-	{"byte order mark", "把源文件存为无 BOM 的 UTF-8", "save the source file as UTF-8 without BOM"},
-	{"the body is JSON", "返回 XML，或把账号的数据格式改为 JSON", "answer XML, or change the account's data format to JSON"},
-	{"neither success, empty, nor", "不需要回复时返回 success，否则返回回复的 XML", "answer success when there is nothing to say, else the XML of a reply"},
-	{"isn't a reply document", "检查 XML 是否完整，前后没有其他输出", "check that the XML is whole, and that nothing is printed around it"},
-	{"Content is missing", "不需要回复时返回 success，而不是空的 Content", "answer success instead of an empty Content when there is nothing to say"},
-	{"no answer within", "5 秒内先返回 success，之后用客服消息回复", "answer success within 5 s, and send the answer by customer-service message afterwards"},
-	{"can't be reached", "服务是否已启动，端口是否正确", "is the server running, is the port right"},
-	{"closed without an answer", "服务器处理时崩溃了吗？查看日志", "did the server crash over it? Look into its log"},
-	{"HTTP status 401", "加密模式须验证 msg_signature（四个参数），而不是 signature", "in the encrypted modes check msg_signature (four values), not signature"},
-	{"HTTP status 403", "加密模式须验证 msg_signature（四个参数），而不是 signature", "in the encrypted modes check msg_signature (four values), not signature"},
-	{"HTTP status 40", "这个路径没有接受 POST", "nothing takes a POST under this path"},
-	{"HTTP status", "处理消息时出错：查看服务器日志", "the message caused an error: look into the server's log"},
+// remedies are what to do about the reasons of verdicts.
+var remedies = map[verdict.Code]struct{ zh, en string }{
+	verdict.BadSignature:  {"用信封里的 TimeStamp、Nonce、Encrypt 和 Token 计算 MsgSignature", "compute MsgSignature over the Token and the envelope's own TimeStamp, Nonce and Encrypt"},
+	verdict.OtherAppID:    {"加密时末尾附上本账号的 AppID（第三方平台用自己的 AppID）", "end the plain text with this account's AppID (a third-party platform: with its own)"},
+	verdict.Unopenable:    {"核对 EncodingAESKey；AES-256-CBC，IV 为密钥前 16 字节，按 32 字节做 PKCS#7 填充", "compare the EncodingAESKey; AES-256-CBC, the IV its first 16 bytes, PKCS#7 padding to 32 bytes"},
+	verdict.ClearInSafe:   {"安全模式必须返回加密的 Encrypt 信封", "safe mode wants the reply in an Encrypt envelope"},
+	verdict.SealedInPlain: {"明文模式必须返回明文；核对两边的加解密方式", "plain mode wants clear text; compare the mode on both sides"},
+	verdict.EnvelopeParts: {"信封须有 Encrypt、MsgSignature、TimeStamp、Nonce 四个元素，区分大小写", "the envelope has four elements, and case matters: Encrypt, MsgSignature, TimeStamp, Nonce"},
+	verdict.WrongTo:       {"回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
+	verdict.WrongFrom:     {"回复时交换推送里的 ToUserName 和 FromUserName", "swap the push's ToUserName and FromUserName in the reply"},
+	verdict.WrongTime:     {"CreateTime 填当前的 Unix 秒数", "CreateTime is the Unix time in seconds"},
+	verdict.NoType:        {"XML 元素名区分大小写：MsgType", "names of XML elements are case-sensitive: MsgType"},
+	verdict.UnknownType:   {"MsgType 用小写：text、image、voice、video、music、news", "MsgType is lower case: text, image, voice, video, music or news"},
+	verdict.LongContent:   {"截短文本，或分几条客服消息发送", "cut the text, or send it as several customer-service messages"},
+	verdict.NoMedia:       {"先上传素材，再填它的 media_id", "upload the file first, and answer its media_id"},
+	verdict.UnknownMedia:  {"先上传素材，再填它的 media_id；临时素材三天后失效", "upload the file first, and answer its media_id; temporary ones end after three days"},
+	verdict.WrongArticles: {"ArticleCount 必须等于 Articles 里 item 的个数", "ArticleCount must be the number of items in Articles"},
+	verdict.ByteOrderMark: {"把源文件存为无 BOM 的 UTF-8", "save the source file as UTF-8 without BOM"},
+	verdict.NotUTF8:       {"用 UTF-8 编码输出", "answer in UTF-8"},
+	verdict.JSONForXML:    {"返回 XML，或把账号的数据格式改为 JSON", "answer XML, or change the account's data format to JSON"},
+	verdict.NoDocument:    {"不需要回复时返回 success，否则返回回复的 XML", "answer success when there is nothing to say, else the XML of a reply"},
+	verdict.Malformed:     {"检查 XML 是否完整，前后没有其他输出", "check that the XML is whole, and that nothing is printed around it"},
+	verdict.Trailing:      {"检查 XML 是否完整，前后没有其他输出", "check that the XML is whole, and that nothing is printed around it"},
+	verdict.NoContent:     {"不需要回复时返回 success，而不是空的 Content", "answer success instead of an empty Content when there is nothing to say"},
+	verdict.TimedOut:      {"5 秒内先返回 success，之后用客服消息回复", "answer success within 5 s, and send the answer by customer-service message afterwards"},
+	verdict.Unreachable:   {"服务是否已启动，端口是否正确", "is the server running, is the port right"},
+	verdict.Disconnected:  {"服务器处理时崩溃了吗？查看日志", "did the server crash over it? Look into its log"},
 }
 
 func remedyOf(pushed Pushed) (zh, en string) {
-	for _, remedy := range remedies {
-		if strings.Contains(pushed.Reason, remedy.part) {
-			return remedy.zh, remedy.en
-		}
+	if pushed.Reason.Code == verdict.WrongStatus {
+		return remedyOfStatus(pushed.Status)
+	}
+	if known, found := remedies[pushed.Reason.Code]; found {
+		return known.zh, known.en
 	}
 
 	return "查看服务器日志", "look into the server's log"
+}
+
+func remedyOfStatus(status int) (zh, en string) {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "加密模式须验证 msg_signature（四个参数），而不是 signature", "in the encrypted modes check msg_signature (four values), not signature"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "这个路径没有接受 POST", "nothing takes a POST under this path"
+	default:
+		return "处理消息时出错：查看服务器日志", "the message caused an error: look into the server's log"
+	}
 }
 
 // judgeAgain looks at how a repeated delivery was answered: WeChat repeats one whose answer it lost.
@@ -72,7 +90,7 @@ func judgeAgain(pushed Pushed) []Finding {
 	switch pushed.Again {
 	case "":
 		return nil
-	case "shown", "silent":
+	case verdict.Shown, verdict.Silent:
 		return []Finding{{Check: "repeat", Severity: OK, Text: "重复推送得到有效应答", TextEn: "a repeated delivery was answered validly"}}
 	default:
 		return []Finding{{
@@ -89,12 +107,12 @@ func judgeForged(pushed Pushed) []Finding {
 	switch pushed.Forged {
 	case "":
 		return nil
-	case "shown":
+	case verdict.Shown:
 		return []Finding{{
 			Check: check, Severity: Problem, Text: name + "：签名错误的消息也得到了回复：任何人都能冒充粉丝", TextEn: pushed.Mode + " mode: a message with a wrong signature was answered: anybody can pretend to be a follower",
 			Remedy: "每个 POST 都要验证签名（加密模式为 msg_signature），不一致时返回 403", RemedyEn: "check the signature of every POST (msg_signature in the encrypted modes), and answer 403 if it differs",
 		}}
-	case "silent":
+	case verdict.Silent:
 		return []Finding{{
 			Check: check, Severity: Note, Text: name + "：签名错误的消息得到 success，看不出是否被处理", TextEn: pushed.Mode + " mode: a message with a wrong signature was answered with success: whether it was processed can't be told",
 			Remedy: "签名不一致时返回 403，并确认没有处理该消息", RemedyEn: "answer 403 if the signature differs, and make sure that the message isn't processed",

@@ -1,6 +1,6 @@
 package load
 
-import "fmt"
+import "github.com/wxstack/wxstack/simulator/internal/phrase"
 
 // Kind says what a finding is about.
 type Kind string
@@ -26,7 +26,8 @@ type Finding struct {
 	Follower string   `json:"follower"`
 	Content  string   `json:"content,omitempty"`
 	Answers  []Answer `json:"answers,omitempty"` // What the follower saw, oldest first.
-	Reason   string   `json:"reason"`
+	Reason   string   `json:"reason"`            // In English.
+	ReasonZh string   `json:"reason_zh"`         // In Chinese.
 }
 
 const (
@@ -108,7 +109,7 @@ func (b *Book) Replied(number int, shown *Answer) {
 }
 
 // Failed writes down that no delivery got a valid answer.
-func (b *Book) Failed(number int, reason string) {
+func (b *Book) Failed(number int, reason phrase.Phrase) {
 	if sent, known := b.messages[number]; known {
 		sent.over = true
 		b.find(Failed, sent, reason)
@@ -124,20 +125,20 @@ func (b *Book) Repeated(number int, first, again *Answer, valid bool) {
 	same := (first == nil) == (again == nil) && (first == nil || *first == *again)
 	switch {
 	case !valid:
-		b.find(Inconsistent, sent, "the repeated delivery got no valid answer")
+		b.find(Inconsistent, sent, repeatedInVain)
 	case !same:
-		b.find(Inconsistent, sent, fmt.Sprintf("the repeated delivery was answered with %s, the first with %s", describe(again), describe(first)))
+		b.find(Inconsistent, sent, answeredOtherwise.With(describe(again), describe(first)))
 	}
 }
 
-func describe(answer *Answer) string {
+func describe(answer *Answer) phrase.Phrase {
 	switch {
 	case answer == nil:
-		return "nothing to show"
+		return nothing
 	case answer.MediaID != "":
-		return "the file " + answer.MediaID
+		return theFile.With(answer.MediaID)
 	default:
-		return fmt.Sprintf("%q", answer.Text)
+		return quoted.With(answer.Text)
 	}
 }
 
@@ -158,7 +159,7 @@ func (b *Book) Late(follower string, answer Answer) {
 	}
 	b.late++
 	if sent.Follower != follower {
-		b.find(Wrong, sent, fmt.Sprintf("%s was told the answer to it: %s", follower, describe(&answer)))
+		b.find(Wrong, sent, toldAnother.With(follower, describe(&answer)))
 
 		return
 	}
@@ -198,11 +199,11 @@ func (b *Book) trim(queue []int) []int {
 func (b *Book) answered(sent *entry, answer Answer) {
 	sent.answers = append(sent.answers, answer)
 	switch problem := sent.Check(answer); {
-	case problem != "":
+	case problem != phrase.Phrase{}:
 		sent.over = true // It was answered, though wrongly: not lost besides.
-		b.find(Wrong, sent, fmt.Sprintf("the follower saw %s: %s", describe(&answer), problem))
+		b.find(Wrong, sent, sawWrong.With(describe(&answer), problem))
 	case len(sent.answers) == 2: //nolint:mnd // The third isn't another finding.
-		b.find(Duplicate, sent, "the follower saw two answers")
+		b.find(Duplicate, sent, sawTwo)
 	}
 }
 
@@ -218,15 +219,15 @@ func (b *Book) Finish() {
 
 func (b *Book) finish(sent *entry) {
 	if sent.NeedsAnswer() && len(sent.answers) == 0 && !sent.over {
-		b.find(Lost, sent, "the follower saw no answer")
+		b.find(Lost, sent, sawNone)
 	}
 }
 
-func (b *Book) find(kind Kind, sent *entry, reason string) {
+func (b *Book) find(kind Kind, sent *entry, reason phrase.Phrase) {
 	b.counts[kind]++
 	if b.counts[kind] <= shownPerKind {
 		b.findings = append(b.findings, Finding{
-			Kind: kind, Number: sent.Number + 1, Follower: sent.Follower, Content: sent.Content, Answers: append([]Answer{}, sent.answers...), Reason: reason,
+			Kind: kind, Number: sent.Number + 1, Follower: sent.Follower, Content: sent.Content, Answers: append([]Answer{}, sent.answers...), Reason: reason.En, ReasonZh: reason.Zh,
 		})
 	}
 }

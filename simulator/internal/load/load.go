@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/phrase"
 )
 
 // Due returns when the message of that number, from 0, is to be sent after the start of an open loop (开环) of that many
@@ -114,25 +116,25 @@ func CheckExpectation(expect string) error {
 func (m Message) NeedsAnswer() bool { return cmp.Or(m.Expect, ExpectAny) != ExpectAny }
 
 // Check returns what is wrong with an answer to the message, nothing if it is right.
-func (m Message) Check(answer Answer) string {
+func (m Message) Check(answer Answer) (problem phrase.Phrase) {
 	for _, number := range markersIn(answer.Text) {
 		if number != m.Number && m.Content != "" && !strings.Contains(m.Content, Marker(number)) {
-			return fmt.Sprintf("it answers message %s, not %s", Marker(number), Marker(m.Number))
+			return answersAnother.With(Marker(number), Marker(m.Number))
 		}
 	}
 	switch want, isText := strings.CutPrefix(m.Expect, "text:"); {
 	case isText:
 		want = strings.NewReplacer("{content}", m.Content, "{marker}", Marker(m.Number), "{openid}", m.Follower).Replace(want)
 		if answer.Text != want {
-			return fmt.Sprintf("it must be %q", want)
+			return mustBe.With(want)
 		}
 	case m.Expect == ExpectEcho && m.MediaID != "":
 		if answer.MediaID != m.MediaID {
-			return "it must be the same file again"
+			return mustBeTheFile
 		}
 	case m.Expect == ExpectEcho && !strings.Contains(answer.Text, m.Content):
-		return fmt.Sprintf("it must contain %q", m.Content)
+		return mustContain.With(m.Content)
 	}
 
-	return ""
+	return phrase.Phrase{}
 }

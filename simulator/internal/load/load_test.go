@@ -2,11 +2,14 @@ package load
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wxstack/wxstack/simulator/internal/phrase"
 )
 
 func TestDue(t *testing.T) {
@@ -85,7 +88,7 @@ func TestCheck(t *testing.T) {
 		"a marker in the content": {Message{Number: 6, Content: "#3 好吗 #7"}, Answer{Text: "#3 好"}, ""},
 	}
 	for name, test := range cases {
-		if got := test.message.Check(test.answer); (got == "") != (test.problem == "") || !strings.Contains(got, test.problem) {
+		if got := test.message.Check(test.answer); (got == phrase.Phrase{}) != (test.problem == "") || !strings.Contains(got.En, test.problem) || han.MatchString(got.Zh) != (got.En != "") {
 			t.Errorf("%s: %q, want %q", name, got, test.problem)
 		}
 	}
@@ -95,6 +98,9 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// han are Chinese characters, by which a sentence is known to be Chinese.
+var han = regexp.MustCompile(`\p{Han}`)
 
 // Each story is what is sent and answered, in order, and what is found.
 func TestBook(t *testing.T) {
@@ -112,7 +118,10 @@ func TestBook(t *testing.T) {
 		"answered late":    {func(b *Book) { b.Sent(sent(0, "reply")); b.Replied(0, nil); b.Late("o0", Answer{Text: "ok"}) }, nil, ""},
 		"silence is right": {func(b *Book) { b.Sent(sent(0, "any")); b.Replied(0, nil) }, nil, ""},
 		"lost":             {func(b *Book) { b.Sent(sent(0, "reply")); b.Replied(0, nil) }, map[Kind]int{Lost: 1}, "no answer"},
-		"failed":           {func(b *Book) { b.Sent(sent(0, "reply")); b.Failed(0, "nothing came") }, map[Kind]int{Failed: 1}, "nothing came"},
+		"failed": {func(b *Book) {
+			b.Sent(sent(0, "reply"))
+			b.Failed(0, phrase.Phrase{Zh: "没有应答", En: "nothing came"})
+		}, map[Kind]int{Failed: 1}, "nothing came"},
 		"reply and late answer": {
 			func(b *Book) {
 				b.Sent(sent(0, "reply"))
@@ -187,8 +196,8 @@ func TestBook(t *testing.T) {
 			if diff := cmp.Diff(story.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if story.says != "" && !strings.Contains(book.Findings()[0].Reason, story.says) {
-				t.Errorf("it says %q, want %q", book.Findings()[0].Reason, story.says)
+			if story.says != "" && (!strings.Contains(book.Findings()[0].Reason, story.says) || !han.MatchString(book.Findings()[0].ReasonZh)) {
+				t.Errorf("it says %q and %q, want %q", book.Findings()[0].Reason, book.Findings()[0].ReasonZh, story.says)
 			}
 		})
 	}

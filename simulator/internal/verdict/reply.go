@@ -1,11 +1,10 @@
-package simulator
+package verdict
 
 import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -82,20 +81,14 @@ func (i *items) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]item)(i))
 }
 
-var (
-	errByteOrderMark = errors.New("the body begins with a UTF-8 byte order mark")
-	errNotUTF8       = errors.New("the body isn't UTF-8")
-	errTrailing      = errors.New("something follows after </xml>")
-)
-
-// parseReply reads exactly one document. What is before or after it makes the
+// parseReply reads exactly one document, or says what is wrong with it. What is before or after it makes the
 // whole body abnormal, as it does for WeChat.
-func parseReply(body []byte) (reply, error) {
+func parseReply(body []byte) (parsed reply, problem Reason) {
 	switch {
-	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
-		return reply{}, errByteOrderMark
+	case bytes.HasPrefix(body, []byte(byteOrderMark)):
+		return reply{}, Because(ByteOrderMark)
 	case !utf8.Valid(body):
-		return reply{}, errNotUTF8
+		return reply{}, Because(NotUTF8)
 	case looksLikeJSON(body):
 		return parseReplyJSON(body)
 	default:
@@ -103,31 +96,31 @@ func parseReply(body []byte) (reply, error) {
 	}
 }
 
+const byteOrderMark = "\uFEFF"
+
 // looksLikeJSON tells the two formats apart.
 func looksLikeJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) }
 
-func parseReplyJSON(body []byte) (reply, error) {
-	var parsed reply
+func parseReplyJSON(body []byte) (parsed reply, problem Reason) {
 	if err := json.Unmarshal(body, &parsed); err != nil {
-		return reply{}, fmt.Errorf("the body isn't a reply document: %w", err)
+		return reply{}, Because(Malformed, err)
 	}
 
-	return parsed, nil
+	return parsed, Reason{}
 }
 
-func parseReplyXML(body []byte) (reply, error) {
+func parseReplyXML(body []byte) (parsed reply, problem Reason) {
 	decoder := xml.NewDecoder(bytes.NewReader(body))
-	var parsed reply
 	if err := decoder.Decode(&parsed); err != nil {
-		return reply{}, fmt.Errorf("the body isn't a reply document: %w", err)
+		return reply{}, Because(Malformed, err)
 	}
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
-			return parsed, nil
+			return parsed, Reason{}
 		}
 		if text, ok := token.(xml.CharData); err != nil || !ok || len(bytes.TrimSpace(text)) > 0 {
-			return reply{}, errTrailing
+			return reply{}, Because(Trailing)
 		}
 	}
 }
