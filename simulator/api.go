@@ -139,6 +139,9 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 		if code := call.state.condition(call.path, false); code != codeOK {
 			return refuse(code)
 		}
+		if code := p.state.permission(call); code != codeOK {
+			return refuse(code)
+		}
 		if !call.state.calls.take(call.path, call.now) {
 			return refuse(codeDailyQuota)
 		}

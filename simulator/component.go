@@ -17,24 +17,26 @@ const (
 
 // component is what the platform keeps of a third-party platform.
 type component struct {
-	tickets  map[string]time.Time // The verify tickets that were pushed, with their ends.
-	preAuth  map[string]time.Time // The pre_auth_codes that were not used, with their ends.
-	codes    map[string]authCode  // The authorization_codes that were not used.
-	refresh  map[string]string    // The valid refresh token of each authorizer.
-	latest   string               // The newest verify ticket.
-	issuance int                  // Counts what was issued, for distinct values.
+	tickets  map[string]time.Time       // The verify tickets that were pushed, with their ends.
+	preAuth  map[string]time.Time       // The pre_auth_codes that were not used, with their ends.
+	codes    map[string]authCode        // The authorization_codes that were not used.
+	refresh  map[string]string          // The valid refresh token of each authorizer.
+	granted  map[string][]PermissionSet // What each authorizer has granted.
+	latest   string                     // The newest verify ticket.
+	issuance int                        // Counts what was issued, for distinct values.
 }
 
 // authCode is an account's authorisation before it was exchanged.
 type authCode struct {
 	authorizer string
+	granted    []PermissionSet
 	expires    time.Time
 }
 
 func newComponent() *component {
 	return &component{
 		tickets: make(map[string]time.Time), preAuth: make(map[string]time.Time),
-		codes: make(map[string]authCode), refresh: make(map[string]string),
+		codes: make(map[string]authCode), refresh: make(map[string]string), granted: make(map[string][]PermissionSet),
 	}
 }
 
@@ -61,9 +63,13 @@ func (p *Platform) IssueVerifyTicket(componentAppID string) (string, error) {
 }
 
 // Authorize is an administrator (管理员) who authorises the platform with a
-// pre_auth_code, which is then used up. It returns the authorization_code that
-// WeChat gives to the platform.
-func (p *Platform) Authorize(componentAppID, preAuthCode, authorizerAppID string) (string, error) {
+// pre_auth_code, which is then used up, and grants it some permission sets (权限集), or all if none is named. It returns the
+// authorization_code that WeChat gives to the platform.
+func (p *Platform) Authorize(componentAppID, preAuthCode, authorizerAppID string, permissions ...PermissionSet) (string, error) {
+	granted, err := checkPermissions(permissions)
+	if err != nil {
+		return "", err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	platform, err := p.state.component(componentAppID)
@@ -80,7 +86,7 @@ func (p *Platform) Authorize(componentAppID, preAuthCode, authorizerAppID string
 	}
 	delete(platform.component.preAuth, preAuthCode)
 	code := platform.component.next("queryauthcode")
-	platform.component.codes[code] = authCode{authorizer: account.AppID, expires: now.Add(authCodeLifetime)}
+	platform.component.codes[code] = authCode{authorizer: account.AppID, granted: granted, expires: now.Add(authCodeLifetime)}
 
 	return code, nil
 }
@@ -99,6 +105,7 @@ func (p *Platform) Unauthorize(componentAppID, authorizerAppID string) error {
 		return err
 	}
 	delete(platform.component.refresh, account.AppID)
+	delete(platform.component.granted, account.AppID)
 	for _, issued := range account.tokens.tokens[TokenAuthorizer] {
 		issued.kill(p.state.clock.now())
 	}
@@ -146,6 +153,8 @@ func (p *Platform) getComponentToken(r *apiRequest) apiAnswer {
 	}
 	end, known := platform.component.tickets[asked.VerifyTicket]
 	switch {
+	case !platform.admits(r.remote):
+		return refuse(codeIPUnregistered)
 	case !known:
 		return refuse(codeTicketInvalid)
 	case !r.now.Before(end):
@@ -175,6 +184,9 @@ func asPlatform(serve func(*apiRequest, componentRequest) apiAnswer) func(*Platf
 		}
 		if subtle.ConstantTimeCompare([]byte(asked.ComponentAppID), []byte(r.state.AppID)) != 1 {
 			return refuse(codeComponent)
+		}
+		if !r.state.admits(r.remote) {
+			return refuse(codeIPUnregistered)
 		}
 		if asked.Authorizer != "" && p.state.accounts[asked.Authorizer] == nil {
 			return refuse(codeAppID)
@@ -210,6 +222,7 @@ type authorizerTokens struct {
 // grant issues an authorizer's tokens. Each refresh token replaces the one before.
 func (r *apiRequest) grant(authorizer *accountState) authorizerTokens {
 	issued := authorizer.tokens.replace(TokenAuthorizer, r.now)
+	issued.platform = r.state.AppID
 	refresh := r.state.component.next("refreshtoken")
 	r.state.component.refresh[authorizer.AppID] = refresh
 	r.hide(issued.value)
@@ -228,6 +241,7 @@ func queryAuth(r *apiRequest, asked componentRequest) apiAnswer {
 		return refuse(codeAuthCodeExpired)
 	}
 	delete(r.state.component.codes, asked.Code)
+	r.state.component.granted[code.authorizer] = code.granted
 	type authorization struct {
 		AppID string `json:"authorizer_appid"`
 		authorizerTokens
@@ -236,7 +250,7 @@ func queryAuth(r *apiRequest, asked componentRequest) apiAnswer {
 	}
 
 	return answer(map[string]authorization{"authorization_info": {
-		AppID: code.authorizer, authorizerTokens: r.grant(r.authorizer), Functions: grantedFunctions(),
+		AppID: code.authorizer, authorizerTokens: r.grant(r.authorizer), Functions: functionInfo(code.granted),
 	}})
 }
 

@@ -33,7 +33,7 @@ func getAuthorizerInfo(r *apiRequest, asked componentRequest) apiAnswer {
 			"business_info": map[string]int{"open_store": 0, "open_scan": 0, "open_pay": 0, "open_card": 0, "open_shake": 0},
 		},
 		"authorization_info": map[string]any{
-			"authorizer_appid": account.AppID, "authorizer_refresh_token": refresh, "func_info": grantedFunctions(),
+			"authorizer_appid": account.AppID, "authorizer_refresh_token": refresh, "func_info": functionInfo(r.state.component.granted[account.AppID]),
 		},
 	})
 }
@@ -66,21 +66,4 @@ func setAuthorizerOption(r *apiRequest, asked componentRequest) apiAnswer {
 	r.authorizer.options[asked.Option] = asked.Value
 
 	return refuse(codeOK)
-}
-
-// grantedFunction is a set of permissions (权限集) that was granted.
-type grantedFunction struct {
-	Category struct {
-		ID int `json:"id"`
-	} `json:"funcscope_category"`
-}
-
-// grantedFunctions are those of every authorisation: messages (1) and material (11), users (2), menus (15).
-func grantedFunctions() []grantedFunction {
-	granted := make([]grantedFunction, 4)
-	for position, id := range []int{1, 2, 11, 15} {
-		granted[position].Category.ID = id
-	}
-
-	return granted
 }

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -41,9 +40,12 @@ func (p *Platform) SetCondition(appID string, condition Condition) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	account, err := p.state.conditioned(appID)
+	account, err := p.state.account(appID)
 	if err != nil {
 		return err
+	}
+	if account.Kind == KindPlatform {
+		return fmt.Errorf("%w: account %q is a third-party platform, whose calls are never refused this way, use a fault", ErrInvalid, account.AppID)
 	}
 	if condition.ErrCode == 0 {
 		account.conditions = nil
@@ -68,7 +70,8 @@ func (a *accountState) condition(path string, fetchesToken bool) errcode {
 }
 
 // SetIPAllowList sets the addresses from which the account's tokens may be fetched (IP白名单), each an address or a
-// block such as 10.0.0.0/8. None lets all pass, which is how an account begins here; at WeChat none lets nobody pass.
+// block such as 10.0.0.0/8. None lets all pass, which is how an account begins here; at WeChat none lets nobody pass. A
+// third-party platform's list (白名单IP地址列表) holds for all of its own calls.
 func (p *Platform) SetIPAllowList(appID string, addresses []string) error {
 	allowed := []netip.Prefix{}
 	for _, text := range addresses {
@@ -86,7 +89,7 @@ func (p *Platform) SetIPAllowList(appID string, addresses []string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	account, err := p.state.conditioned(appID)
+	account, err := p.state.account(appID)
 	if err != nil {
 		return err
 	}
@@ -101,30 +104,32 @@ func (r *apiRequest) mayFetch(account *accountState) (apiAnswer, bool) {
 	if code := account.condition(r.path, true); code != codeOK {
 		return refuse(code), false
 	}
-	caller, err := netip.ParseAddr(r.remote)
-	if err != nil || len(account.allowedIPs) == 0 {
+	if account.admits(r.remote) {
 		return apiAnswer{}, true
 	}
-	caller = caller.Unmap()
-	if slices.ContainsFunc(account.allowedIPs, func(block netip.Prefix) bool { return block.Contains(caller) }) {
-		return apiAnswer{}, true
-	}
-	mapped := caller.String()
-	if caller.Is4() {
+	mapped := r.remote
+	if caller, err := netip.ParseAddr(r.remote); err == nil && caller.Is4() {
 		mapped = "::ffff:" + mapped
 	}
 
-	return refuseSaying(codeIPNotAllowed, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", caller, mapped)), false
+	return refuseSaying(codeIPNotAllowed, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.remote, mapped)), false
+}
+
+// admits reports whether the account's list lets an address pass.
+func (a *accountState) admits(remote string) bool {
+	caller, err := netip.ParseAddr(remote)
+
+	return err != nil || len(a.allowedIPs) == 0 || slices.ContainsFunc(a.allowedIPs, func(block netip.Prefix) bool { return block.Contains(caller) })
 }
 
 // remoteIP is the address of whoever called.
 func remoteIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
 
-	return host
+	return address.Addr().Unmap().String()
 }
 
 func (p *Platform) controlCondition(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -150,14 +155,4 @@ func (p *Platform) controlIPAllowList(w http.ResponseWriter, r *http.Request) (a
 	}
 
 	return done{OK: true}, p.SetIPAllowList(asked.Account, asked.Addresses)
-}
-
-// conditioned finds an account whose calls are refused under conditions: those of a third-party platform never are here.
-func (s *state) conditioned(appID string) (*accountState, error) {
-	account, err := s.account(appID)
-	if err == nil && account.Kind == KindPlatform {
-		err = fmt.Errorf("%w: account %q is a third-party platform, whose calls are never refused this way, use a fault", ErrInvalid, account.AppID)
-	}
-
-	return account, err
 }

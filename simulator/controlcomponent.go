@@ -8,6 +8,8 @@ type componentLever struct {
 	Authorizer  string `json:"authorizer"`
 	PreAuthCode string `json:"pre_auth_code"`
 	Push        bool   `json:"push"`
+	// Permissions are the permission sets (权限集) that an authorisation grants; none means all.
+	Permissions []PermissionSet `json:"func_info"`
 }
 
 func (p *Platform) controlTicket(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -28,7 +30,7 @@ func (p *Platform) controlAuthorize(w http.ResponseWriter, r *http.Request) (any
 	if err := readControl(w, r, &asked); err != nil {
 		return nil, err
 	}
-	code, err := p.Authorize(asked.Platform, asked.PreAuthCode, asked.Authorizer)
+	code, err := p.Authorize(asked.Platform, asked.PreAuthCode, asked.Authorizer, asked.Permissions...)
 	if err == nil && asked.Push {
 		return done{OK: true}, p.PushAuthorized(r.Context(), asked.Platform, asked.Authorizer, code)
 	}

@@ -113,13 +113,10 @@ func TestRIDOfAFault(t *testing.T) {
 	}
 }
 
-// Levers that would do nothing are refused rather than believed.
-func TestLeversOfPlatforms(t *testing.T) {
+// A lever that would do nothing is refused rather than believed.
+func TestAPlatformHasNoCondition(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if err := w.SetIPAllowList(componentID, []string{"203.0.113.1"}); !errors.Is(err, ErrInvalid) {
-		t.Errorf("allow-list: %v", err)
-	}
 	if err := w.SetCondition(componentID, Condition{ErrCode: 48001}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("condition: %v", err)
 	}

@@ -135,8 +135,10 @@ const (
 	codeIPRefused      errcode = 89507
 
 	codeNotAuthorized   errcode = 61003
+	codeIPUnregistered  errcode = 61004
 	codeTicketExpired   errcode = 61005
 	codeTicketInvalid   errcode = 61006
+	codeNotGranted      errcode = 61007
 	codeAuthCode        errcode = 61009
 	codeAuthCodeExpired errcode = 61010
 	codeComponent       errcode = 61011
@@ -279,8 +281,10 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 
 	codeComponentOnly:   "should use component access_token",
 	codeNotAuthorized:   "component is not authorized by this account",
+	codeIPUnregistered:  "access clientip is not registered",
 	codeTicketExpired:   "component ticket is expired",
 	codeTicketInvalid:   "component ticket is invalid",
+	codeNotGranted:      "api is unauthorized to component",
 	codeAuthCode:        "code is invalid",
 	codeAuthCodeExpired: "code is expired",
 	codeComponent:       "invalid component",

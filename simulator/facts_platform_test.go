@@ -29,9 +29,9 @@ func (w *world) component(name string, fields ...string) map[string]any {
 }
 
 // authorize lets the account authorise the platform, and returns what the platform then has.
-func (w *world) authorize() map[string]any {
+func (w *world) authorize(permissions ...PermissionSet) map[string]any {
 	w.t.Helper()
-	code, err := w.Authorize(componentID, field(w.t, w.component("api_create_preauthcode"), "pre_auth_code"), DefaultAppID)
+	code, err := w.Authorize(componentID, field(w.t, w.component("api_create_preauthcode"), "pre_auth_code"), DefaultAppID, permissions...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -214,6 +214,51 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			}
 			if body := w.page("/cgi-bin/componentloginpage", query); !strings.Contains(body, "redirect_uri 参数错误") {
 				t.Errorf("page %s", body)
+			}
+		},
+	}.run(t)
+}
+
+// What a third-party platform may do: from which addresses, and for what (权限集).
+func TestFactsOfPermissions(t *testing.T) {
+	t.Parallel()
+	facts{
+		"(M) 61004 for a platform's own calls from an address that isn't on its list": func(t *testing.T, w *world) {
+			authorizer := w.authorize()
+			for list, want := range map[string]errcode{"203.0.113.0/24": codeIPUnregistered, "127.0.0.0/8": codeOK} {
+				if err := w.SetIPAllowList(componentID, []string{list}); err != nil {
+					t.Fatal(err)
+				}
+				w.want(w.component("api_create_preauthcode"), want)
+				w.good(authorizer["authorizer_access_token"], codeOK)
+			}
+			if err := w.SetIPAllowList(componentID, []string{"203.0.113.1"}); err != nil {
+				t.Fatal(err)
+			}
+			ticket, err := w.IssueVerifyTicket(componentID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.want(ask(t, w.Platform, "api_component_token", "", map[string]string{
+				"component_appid": componentID, "component_appsecret": componentSecret, "component_verify_ticket": ticket,
+			}), codeIPUnregistered)
+		},
+		"(M) 61007 for what the account hasn't granted, by func_info": func(t *testing.T, w *world) {
+			const menu, tags, quota = "/cgi-bin/menu/get", "/cgi-bin/tags/get", "/cgi-bin/getcallbackip"
+			token := textOf(w.authorize(PermitUsers, PermitMaterial), "authorizer_access_token")
+			info, _ := w.component("api_get_authorizer_info", "authorizer_appid="+DefaultAppID)["authorization_info"].(map[string]any)
+			if got, want := fmt.Sprint(info["func_info"]), "[map[funcscope_category:map[id:2]] map[funcscope_category:map[id:11]]]"; got != want {
+				t.Errorf("func_info is %s, want %s", got, want)
+			}
+			for path, want := range map[string]errcode{menu: codeNotGranted, tags: codeOK, quota: codeOK} {
+				w.want(w.plain(path, url.Values{"access_token": {token}}, ""), want)
+				w.want(w.plain(path, url.Values{"access_token": {stableToken(t, w.Platform)}}, ""), codeOK)
+			}
+			w.authorize(PermitMenus)
+			w.want(w.plain(menu, url.Values{"access_token": {token}}, ""), codeOK)
+			w.want(w.plain(tags, url.Values{"access_token": {token}}, ""), codeNotGranted)
+			if _, err := w.Authorize(componentID, "x", DefaultAppID, 99); err == nil || !strings.Contains(err.Error(), "func_info has 99") {
+				t.Errorf("an unknown set: %v", err)
 			}
 		},
 	}.run(t)

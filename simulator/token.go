@@ -48,6 +48,7 @@ type token struct {
 	issued     time.Time
 	expires    time.Time
 	dies       time.Time // When it was replaced or invalidated; zero if it wasn't.
+	platform   string    // The third-party platform that an authorizer's token was issued to.
 }
 
 // verdict returns what an API answers to the token at that time, 0 if it is valid.
