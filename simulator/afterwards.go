@@ -12,6 +12,12 @@ const (
 	reporters = 4
 )
 
+// report is an event that waits to be pushed.
+type report struct {
+	push  Push
+	epoch int
+}
+
 // report has an event pushed to an account's server after the call that caused it was answered, as WeChat does with the
 // results of its jobs. An account without a server is told nothing. The caller holds the lock.
 func (p *Platform) report(account *accountState, push Push) {
@@ -20,7 +26,7 @@ func (p *Platform) report(account *accountState, push Push) {
 		return
 	}
 	select {
-	case p.reports <- push:
+	case p.reports <- report{push, p.state.epoch}:
 	default:
 		p.options.Logger.Warn("too many events wait to be pushed, one was dropped", "app_id", account.AppID, "event", push.Event)
 	}
@@ -34,14 +40,25 @@ func (p *Platform) pushReports(ctx context.Context) {
 		working.Go(func() {
 			for {
 				select {
-				case push := <-p.reports:
-					if _, err := p.Push(ctx, push); err != nil && ctx.Err() == nil {
-						p.options.Logger.WarnContext(ctx, "an event couldn't be pushed", "app_id", push.Account, "event", push.Event, "error", err)
-					}
+				case next := <-p.reports:
+					p.pushReport(ctx, next)
 				case <-ctx.Done():
 					return
 				}
 			}
 		})
+	}
+}
+
+// pushReport pushes an event, unless the platform was reset after what it tells of.
+func (p *Platform) pushReport(ctx context.Context, next report) {
+	p.mu.Lock()
+	stale := next.epoch != p.state.epoch
+	p.mu.Unlock()
+	if stale {
+		return
+	}
+	if _, err := p.Push(ctx, next.push); err != nil && ctx.Err() == nil {
+		p.options.Logger.WarnContext(ctx, "an event couldn't be pushed", "app_id", next.push.Account, "event", next.push.Event, "error", err)
 	}
 }

@@ -541,13 +541,15 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 	some := func(count int) string {
 		return `{"touser":["` + strings.Repeat(DefaultFollower+`","`, count-1) + DefaultFollower + `"],"msgtype":"text","text":{"content":"群发"}}`
 	}
-	article := func(w *world, title, content string) map[string]any {
+	articles := func(w *world, title, content string, count int) map[string]any {
 		contentType, body := uploadBody(w.t, samplePicture(), "")
 		w.token = stableToken(w.t, w.Platform)
 		cover := textOf(upload(w.t, w.Platform, "/cgi-bin/material/add_material?type=image&access_token="+w.token, contentType, body), "media_id")
+		one := fmt.Sprintf(`{"title":%q,"content":%q,"thumb_media_id":%q}`, title, content, cover)
 
-		return w.call("/cgi-bin/draft/add", fmt.Sprintf(`{"articles":[{"title":%q,"content":%q,"thumb_media_id":%q}]}`, title, content, cover))
+		return w.call("/cgi-bin/draft/add", `{"articles":[`+strings.TrimSuffix(strings.Repeat(one+",", count), ",")+`]}`)
 	}
+	article := func(w *world, title, content string) map[string]any { return articles(w, title, content, 1) }
 	facts{
 		"(O) MASSSENDJOBFINISH with its counts": func(t *testing.T, w *world) {
 			seen := w.reported()
@@ -650,6 +652,20 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			w.want(w.call("/cgi-bin/freepublish/delete", `{"article_id":"`+info.Value("article_id")+`"}`), codeOK)
 			if state := w.call("/cgi-bin/freepublish/get", `{"publish_id":"`+info.Value("publish_id")+`"}`); state["publish_status"] != 5.0 {
 				t.Errorf("%v", state)
+			}
+		},
+		"(C) PUBLISHJOBFINISH counts all articles": func(t *testing.T, w *world) {
+			seen := w.reported()
+			w.want(w.call("/cgi-bin/freepublish/submit", `{"media_id":"`+textOf(articles(w, "标题", "内容", 3), "media_id")+`"}`), codeOK)
+			document := (<-seen).document
+			detail := document.Find("PublishEventInfo").Find("article_detail")
+			if got := len(detail.Children); got != 4 || detail.Value("count") != "3" {
+				t.Fatalf("%s", document.XML())
+			}
+			for position, item := range detail.Children[1:] {
+				if number := strconv.Itoa(position + 1); item.Value("idx") != number || !strings.HasSuffix(item.Value("article_url"), number) {
+					t.Errorf("article %s is %s", number, document.XML())
+				}
 			}
 		},
 		"(O) 53502 for an unknown publish_id, 53600 for an unknown article": func(_ *testing.T, w *world) {

@@ -37,7 +37,7 @@ type Platform struct {
 	catalog  *catalog.Catalog
 
 	ticketReceivers chan string // Third-party platforms that just asked for verify tickets.
-	reports         chan Push   // Events that wait to be pushed.
+	reports         chan report // Events that wait to be pushed.
 
 	background sync.WaitGroup // What goes on beside Run's own work, until closing.
 
@@ -57,7 +57,7 @@ func New(options Options) (*Platform, error) {
 		return nil, fmt.Errorf("load the catalogue of pushes: %w", err)
 	}
 	platform := &Platform{
-		catalog: known, ticketReceivers: make(chan string, maxAccounts), reports: make(chan Push, maxReports),
+		catalog: known, ticketReceivers: make(chan string, maxAccounts), reports: make(chan report, maxReports),
 		options:   options,
 		closing:   make(chan struct{}),
 		fresh:     newDeliveryClient(false),

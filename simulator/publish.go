@@ -2,7 +2,9 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,13 +30,26 @@ func (p *Platform) publish(r *apiRequest) apiAnswer {
 	book := r.state.drafts
 	book.drafts = slices.DeleteFunc(book.drafts, func(one *draft) bool { return one == found })
 	book.published = appendNewest(book.published, created, maxMediaItems)
-	const info = "PublishEventInfo/"
-	p.report(r.state, Push{Event: "PUBLISHJOBFINISH", Fields: map[string]string{
-		info + "publish_id": formatID(created.job), info + "article_id": created.articleID,
-		info + "article_detail/item/article_url": articleURL(created.articleID, 1),
-	}})
+	p.report(r.state, Push{Event: "PUBLISHJOBFINISH", Fields: created.told()})
 
 	return answerOK(map[string]any{"publish_id": created.job})
+}
+
+// told are the fields of the event about a publication.
+func (p *publication) told() map[string]string {
+	const info, detail = "PublishEventInfo/", "PublishEventInfo/article_detail/"
+	fields := map[string]string{
+		info + "publish_id": formatID(p.job), info + "article_id": p.articleID, detail + "count": strconv.Itoa(len(p.articles)),
+	}
+	for position, article := range p.articles {
+		item := detail + "item"
+		if position > 0 {
+			item += fmt.Sprintf("[%d]", position+1)
+		}
+		fields[item+"/idx"], fields[item+"/article_url"] = strconv.Itoa(position+1), article.URL
+	}
+
+	return fields
 }
 
 // getPublication serves POST /cgi-bin/freepublish/get.

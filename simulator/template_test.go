@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
 const templatePath = "/cgi-bin/message/template/send"
@@ -89,5 +91,36 @@ func TestTemplateMessage(t *testing.T) {
 	lines := platform.Chat(DefaultFollower)
 	if len(lines) != 4 || lines[0].Channel != ChannelTemplate || lines[0].Text != "您好\n订单：A1\n状态：\n\nhttps://example.com/" {
 		t.Errorf("chat: %+v", lines)
+	}
+}
+
+// Events that wait for their push when the platform is reset are of a world that is gone.
+func TestResetForgetsReports(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := DefaultAccount()
+	release := make(chan struct{})
+	server := newAccountServer(t, account, func(receivedPush) string { <-release; return verdict.SuccessBody })
+	account.CallbackURL = server.start()
+	if err := w.SetAccount(account); err != nil {
+		t.Fatal(err)
+	}
+	send := func(openID string) {
+		t.Helper()
+		w.want(w.call(templatePath, templateBody(openID, DefaultTemplateID, `,"data":{"keyword1":{"value":"一"}}`)), codeOK)
+	}
+	for range reporters + 3 {
+		send(DefaultFollower)
+	}
+	for range reporters {
+		<-server.seen // The others wait until one of these is answered.
+	}
+	w.Reset()
+	close(release)
+	w.token = ""
+	w.follow("oAFTERWARDS", DefaultAppID)
+	send("oAFTERWARDS")
+	if got := <-server.seen; got.document.Value("FromUserName") != "oAFTERWARDS" {
+		t.Errorf("the server was told of what was before:\n%s", got.document.XML())
 	}
 }

@@ -18,9 +18,15 @@ type Header struct {
 const sampleFollower = "oABCDEFGHIJKLMNOPQRSTUVWXYZ0"
 
 // Build returns the document of an entry with that header, and the fields in place of the sample's. The fields must be
-// those of the entry (see Select).
+// those of the entry (see Select). A field of an element with a number that the sample lacks, such as item[3], makes copies
+// of the first of that name.
 func (e Entry) Build(header Header, fields map[string]string) Element {
 	document := e.document.clone()
+	for where := range fields {
+		if repetition.MatchString(where) {
+			document.repeat(where)
+		}
+	}
 	walk(&document, "", func(where string, element *Element) {
 		value, set := fields[where]
 		switch {
@@ -42,6 +48,32 @@ func (e Entry) Build(header Header, fields map[string]string) Element {
 	})
 
 	return document
+}
+
+// repeat copies the elements on a path until there are as many as it counts.
+func (e *Element) repeat(where string) {
+	parent := e
+	for step := range strings.SplitSeq(where, "/") {
+		name, number, _ := strings.Cut(strings.TrimSuffix(step, "]"), "[")
+		wanted, err := strconv.Atoi(number)
+		if err != nil {
+			wanted = 1
+		}
+		var same []int
+		for position := range parent.Children {
+			if parent.Children[position].Name == name {
+				same = append(same, position)
+			}
+		}
+		if len(same) == 0 {
+			return
+		}
+		for first, last := same[0], same[len(same)-1]; len(same) < wanted; last++ {
+			parent.Children = slices.Insert(parent.Children, last+1, parent.Children[first].clone())
+			same = append(same, last+1)
+		}
+		parent = &parent.Children[same[wanted-1]]
+	}
 }
 
 func (e *Element) clone() Element {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -52,7 +53,7 @@ type Entry struct {
 
 // Field is one value of an entry that a push may set.
 type Field struct {
-	Path   string `json:"path"`   // Names of the elements, such as ScanCodeInfo/ScanType; a second of a name has [2].
+	Path   string `json:"path"`   // Names of the elements, such as ScanCodeInfo/ScanType; the second of a name has [2].
 	Sample string `json:"sample"` // Value unless it is set.
 	Number bool   `json:"number"` // Whether the value is written bare, as numbers are.
 }
@@ -134,9 +135,14 @@ func Answerable(event string) bool {
 	return slices.Contains([]string{"subscribe", "SCAN", "CLICK", "scancode_waitmsg"}, event)
 }
 
-// Has reports whether the entry has a field.
+// repetition is what numbers the second and further elements of a name in a path.
+var repetition = regexp.MustCompile(`\[(?:[2-9]|[1-9][0-9])\]`)
+
+// Has reports whether the entry has a field, or has it if one of its elements is repeated.
 func (e Entry) Has(path string) bool {
-	return slices.ContainsFunc(e.Fields, func(field Field) bool { return field.Path == path })
+	first := repetition.ReplaceAllString(path, "")
+
+	return slices.ContainsFunc(e.Fields, func(field Field) bool { return field.Path == path || field.Path == first })
 }
 
 // header are the elements that every push has; they are the platform's to set.

@@ -115,6 +115,29 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 	}
 }
 
+// An element that repeats can be set as often as it is counted, whatever the order.
+func TestRepeatedElements(t *testing.T) {
+	t.Parallel()
+	entry, err := load(t).Select("event", "PUBLISHJOBFINISH", "", map[string]string{"PublishEventInfo/article_detail/item[3]/idx": "3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := entry.Build(headerOf(entry), map[string]string{
+		"PublishEventInfo/article_detail/item[3]/idx": "3", "PublishEventInfo/article_detail/item[2]/article_url": "https://example.com/2",
+	})
+	const want = `<item><idx>1</idx><article_url><![CDATA[https://mp.weixin.qq.com/s/EXAMPLE]]></article_url></item>` +
+		`<item><idx>1</idx><article_url><![CDATA[https://example.com/2]]></article_url></item>` +
+		`<item><idx>3</idx><article_url><![CDATA[https://mp.weixin.qq.com/s/EXAMPLE]]></article_url></item>`
+	if got := document.XML(); !strings.Contains(got, want) {
+		t.Errorf("%s", got)
+	}
+	for _, wrong := range []string{"PublishEventInfo/article_detail/item[100]/idx", "PublishEventInfo/article_detail/item[0]/idx", "PublishEventInfo/x[2]"} {
+		if entry.Has(wrong) {
+			t.Errorf("it has %s", wrong)
+		}
+	}
+}
+
 func TestSelect(t *testing.T) {
 	t.Parallel()
 	catalog := load(t)
