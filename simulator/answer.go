@@ -53,8 +53,21 @@ func refuse(code errcode) apiAnswer { return refuseSaying(code, "") }
 // refuseSaying is refuse with other words than the code's own.
 func refuseSaying(code errcode, message string) apiAnswer {
 	body := newErrorBody(code, message)
-	given := answer(body)
-	given.code = code
+
+	return refusal(body, body)
+}
+
+// refuseWith is refuse with values beside the code.
+func refuseWith(code errcode, values map[string]any) apiAnswer {
+	body := newErrorBody(code, "")
+	values["errcode"], values["errmsg"] = body.ErrCode, body.ErrMsg
+
+	return refusal(body, values)
+}
+
+func refusal(body errorBody, value any) apiAnswer {
+	given := answer(value)
+	given.code = body.ErrCode
 	_, given.rid, _ = strings.Cut(body.ErrMsg, ridMark)
 
 	return given

@@ -59,7 +59,10 @@ const (
 	codeTooManyTags    errcode = 45056
 	codeSystemTag      errcode = 45058
 	codeTagsOfOne      errcode = 45059
+	codePlaytime       errcode = 45007
 	codeMassTwice      errcode = 45065
+	codeMassTooFast    errcode = 45066
+	codeMassLongID     errcode = 45067
 	codeTypingCommand  errcode = 45072
 	codeTypingWindow   errcode = 45080
 	codeTypingTwice    errcode = 45081
@@ -204,7 +207,10 @@ var errorTexts = map[errcode]string{ //nolint:gosec // codes, not credentials.
 	codeTooManyTags:    "too many tag now, no need to add new",
 	codeSystemTag:      "can't modify sys tag",
 	codeTagsOfOne:      "can not add this tag to user",
+	codePlaytime:       "playtime out of limit",
 	codeMassTwice:      "clientmsgid exist",
+	codeMassTooFast:    "same clientmsgid retry too fast",
+	codeMassLongID:     "clientmsgid size out of limit",
 	codeTypingCommand:  "invalid command",
 	codeTypingWindow:   "no customer service interaction in 30s",
 	codeTypingTwice:    "already in typing status",

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -377,6 +378,9 @@ func TestFactsOfMaterial(t *testing.T) {
 	}
 	filled := func(kind string, length int) []byte {
 		data := sampleFile(kind)
+		if kind == kindVoice { // MP3 at 320 kbit/s, because 2 MB of AMR play longer than a voice may.
+			data = bytes.Repeat(append([]byte{0xFF, 0xFB, 0xE4}, make([]byte, 957)...), length/960)
+		}
 
 		return append(data, make([]byte, length-len(data))...)
 	}
@@ -436,6 +440,15 @@ func TestFactsOfMaterial(t *testing.T) {
 		"(O) 48005 for material that a menu uses": func(_ *testing.T, w *world) {
 			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"name":"一","type":"media_id","media_id":"`+DefaultNewsID+`"}]}`), codeOK)
 			w.want(w.call("/cgi-bin/material/del_material", `{"media_id":"`+DefaultNewsID+`"}`), codeMediaInUse)
+		},
+		"(O) a voice of 60 s, (M) 45007 for a longer one": func(_ *testing.T, w *world) {
+			second := sampleFile(kindVoice)[len(openings[kindVoice].bytes):]
+			voice := func(seconds int) []byte {
+				return append([]byte(openings[kindVoice].bytes), bytes.Repeat(second, seconds)...)
+			}
+			w.want(temporary(w, kindVoice, voice(60)), codeOK)
+			w.want(temporary(w, kindVoice, voice(61)), codePlaytime)
+			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", voice(61), ""), codePlaytime)
 		},
 		"(M) 41005 without a Content-Length": func(t *testing.T, w *world) {
 			contentType, body := uploadBody(t, samplePicture(), "")
@@ -608,9 +621,22 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 				t.Error(code)
 			}
 		},
-		"(C) 45065 for a clientmsgid that was sent": func(_ *testing.T, w *world) {
-			w.want(w.call(all, `{"clientmsgid":"a",`+toAll[1:]), codeOK)
-			w.want(w.call(all, `{"clientmsgid":"a",`+toAll[1:]), codeMassTwice)
+		"(C) 45066 for a clientmsgid within a minute, then 45065 with what was sent": func(t *testing.T, w *world) {
+			send := func() map[string]any { return w.call(all, `{"clientmsgid":"a",`+toAll[1:]) }
+			first := send()
+			w.want(first, codeOK)
+			w.later(time.Minute - time.Second)
+			w.want(send(), codeMassTooFast)
+			w.later(time.Second)
+			again := send()
+			w.want(again, codeMassTwice)
+			if again["msg_id"] != first["msg_id"] {
+				t.Errorf("msg_id is %v, want %v", again["msg_id"], first["msg_id"])
+			}
+		},
+		"(C) 45067 for a clientmsgid of more than 64 bytes": func(_ *testing.T, w *world) {
+			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 65)+`",`+toAll[1:]), codeMassLongID)
+			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 64)+`",`+toAll[1:]), codeOK)
 		},
 		"(M) 2 to 10,000 OpenIDs": func(_ *testing.T, w *world) {
 			w.want(w.call("/cgi-bin/message/mass/send", some(1)), codeMassUsers)

@@ -122,7 +122,11 @@ func (p *Platform) sendToSome(r *apiRequest) apiAnswer {
 
 // sendMass reaches the chosen followers at once; MASSSENDJOBFINISH tells how many.
 func (p *Platform) sendMass(r *apiRequest, message massMessage, line ChatEntry, chosen func(*follower) bool) apiAnswer {
-	if code := r.state.mass.admit(r.state.Account, message.ClientID, r.now); code != codeOK {
+	switch code := r.state.mass.admit(r.state.Account, message.ClientID, r.now); code {
+	case codeOK:
+	case codeMassTwice:
+		return refuseWith(code, map[string]any{"msg_id": r.state.mass.sentAs(message.ClientID).id})
+	default:
 		return refuse(code)
 	}
 	total, filtered, sent := 0, 0, 0
@@ -140,7 +144,7 @@ func (p *Platform) sendMass(r *apiRequest, message massMessage, line ChatEntry, 
 			p.say(known, line)
 		}
 	}
-	job := &massJob{id: p.messages.Add(1), clientID: message.ClientID, status: massSent}
+	job := &massJob{id: p.messages.Add(1), clientID: message.ClientID, status: massSent, sent: r.now}
 	r.state.mass.jobs.add(job)
 	p.report(r.state, Push{Event: "MASSSENDJOBFINISH", Fields: map[string]string{
 		"MsgID": formatID(job.id), "Status": "send success", "TotalCount": strconv.Itoa(total), "FilterCount": strconv.Itoa(filtered),

@@ -16,7 +16,7 @@ func TestMassMessages(t *testing.T) {
 		{http.MethodPost, "/cgi-bin/tags/create", `{"tag":{"name":"x"}}`, `"id":100`},
 		{http.MethodPost, "/cgi-bin/tags/members/batchtagging", `{"openid_list":["oOTHER0"],"tagid":100}`, `"errcode":0`},
 		{http.MethodPost, all, `{"filter":{"is_to_all":true},"clientmsgid":"once",` + text + `}`, `"msg_id":`},
-		{http.MethodPost, all, `{"filter":{"is_to_all":true},"clientmsgid":"once",` + text + `}`, `"errcode":45065`},
+		{http.MethodPost, all, `{"filter":{"is_to_all":true},"clientmsgid":"once",` + text + `}`, `"errcode":45066`},
 		{http.MethodPost, all, `{"filter":{"is_to_all":false,"tag_id":100},` + text + `}`, `"errcode":0`},
 		{http.MethodPost, all, `{"filter":{"is_to_all":false,"tag_id":7},` + text + `}`, `"errcode":45159`},
 		{http.MethodPost, all, `{` + text + `}`, `"errcode":40097`},

@@ -1,9 +1,6 @@
 package simulator
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // The limits of mass messages (群发).
 const (
@@ -13,6 +10,8 @@ const (
 	minMassUsers           = 2  // OpenIDs in one call.
 	maxMassUsers           = 10_000
 	maxMassSpeed           = 4
+	maxClientID            = 64          // Bytes of a clientmsgid.
+	massRetryAfter         = time.Minute // Before that the same clientmsgid is refused without being looked up.
 )
 
 // massJob is one mass message.
@@ -20,6 +19,7 @@ type massJob struct {
 	id       int64
 	clientID string
 	status   string
+	sent     time.Time
 }
 
 // The states of a mass message, as mass/get names them.
@@ -40,8 +40,13 @@ func newMassBook() *massBook { return &massBook{jobs: newRing[*massJob](maxMassI
 
 // admit returns the refusal of another mass message.
 func (b *massBook) admit(account Account, clientID string, now time.Time) errcode {
+	former := b.sentAs(clientID)
 	switch {
-	case clientID != "" && slices.ContainsFunc(b.jobs.values, func(job *massJob) bool { return job.clientID == clientID }):
+	case len(clientID) > maxClientID:
+		return codeMassLongID
+	case former != nil && now.Sub(former.sent) < massRetryAfter:
+		return codeMassTooFast
+	case former != nil:
 		return codeMassTwice
 	case !b.minute.take(now.Format("2006-01-02T15:04"), massPerMinute):
 		return codeMinuteQuota
@@ -50,6 +55,15 @@ func (b *massBook) admit(account Account, clientID string, now time.Time) errcod
 	default:
 		return codeOK
 	}
+}
+
+// sentAs returns the mass message of that clientmsgid, nil if there is none.
+func (b *massBook) sentAs(clientID string) *massJob {
+	if clientID == "" {
+		return nil
+	}
+
+	return firstOf(b.jobs.values, func(job *massJob) bool { return job.clientID == clientID })
 }
 
 func (b *massBook) find(id string) *massJob {

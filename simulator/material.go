@@ -15,10 +15,10 @@ const maxMaterialPage = 20
 
 // permanentRules are the limits of permanent material (新增永久素材).
 var permanentRules = map[string]mediaRule{
-	kindImage: {10 << 20, []string{typePNG, typeJPEG, typeGIF, "image/bmp"}},
-	kindThumb: {64 << 10, []string{typeJPEG}},
-	kindVoice: {2 << 20, []string{typeAMR, "audio/mpeg", "audio/wave"}},
-	kindVideo: {maxPermanentVideo, []string{typeMP4}},
+	kindImage: {maxBytes: 10 << 20, prefixes: []string{typePNG, typeJPEG, typeGIF, "image/bmp"}},
+	kindThumb: {maxBytes: 64 << 10, prefixes: []string{typeJPEG}},
+	kindVoice: {maxBytes: 2 << 20, prefixes: []string{typeAMR, "audio/mpeg", "audio/wave"}, playtime: maxPlaytime},
+	kindVideo: {maxBytes: maxPermanentVideo, prefixes: []string{typeMP4}},
 }
 
 // maxLibrary is how many materials of a kind the library takes by the older documents; newer ones say 100,000 of pictures

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/audio"
 )
 
 // mediaShelfLife is how long temporary material (临时素材) is kept.
@@ -39,15 +41,19 @@ const (
 // mediaRule is what WeChat takes of one kind of material.
 type mediaRule struct {
 	maxBytes int
-	prefixes []string // Of the content type that the bytes look like; none means any.
+	prefixes []string      // Of the content type that the bytes look like; none means any.
+	playtime time.Duration // That a voice may have; 0 means any.
 }
+
+// maxPlaytime is how long a voice (语音) may play.
+const maxPlaytime = time.Minute
 
 // temporaryRules are the limits of temporary material (新增临时素材).
 var temporaryRules = map[string]mediaRule{
-	kindImage: {10 << 20, []string{typePNG, typeJPEG, typeGIF}},
-	kindThumb: {64 << 10, []string{typeJPEG}},
-	kindVoice: {2 << 20, []string{typeAMR, "audio/mpeg"}},
-	kindVideo: {10 << 20, []string{typeMP4}},
+	kindImage: {maxBytes: 10 << 20, prefixes: []string{typePNG, typeJPEG, typeGIF}},
+	kindThumb: {maxBytes: 64 << 10, prefixes: []string{typeJPEG}},
+	kindVoice: {maxBytes: 2 << 20, prefixes: []string{typeAMR, "audio/mpeg"}, playtime: maxPlaytime},
+	kindVideo: {maxBytes: 10 << 20, prefixes: []string{typeMP4}},
 }
 
 // contentTypeOf tells a file's type by its first bytes; the standard library knows no AMR, and MP3 only with a tag.
@@ -79,11 +85,14 @@ func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, e
 	for _, prefix := range rule.prefixes {
 		matches = matches || strings.HasPrefix(contentType, prefix)
 	}
-	if !matches {
+	switch {
+	case !matches:
 		return "", codeFileType
+	case rule.playtime > 0 && audio.Playtime(data) > rule.playtime:
+		return "", codePlaytime
+	default:
+		return contentType, codeOK
 	}
-
-	return contentType, codeOK
 }
 
 // newMediaID makes a media_id that was never there.
