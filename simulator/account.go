@@ -20,10 +20,10 @@ func (p *Platform) SetAccount(account Account) error {
 		return fmt.Errorf("%w: account %q is of kind %q, which can't change", ErrInvalid, account.AppID, known.Kind)
 	case ok:
 		if known.Test != account.Test {
-			known.calls.limits = newCallBook(account.Test).limits
+			known.calls.LimitAs(account.Test)
 		}
 		known.Account, known.cipher = opened.Account, opened.cipher
-		known.tokens.life = opened.TokenLife
+		known.tokens.Life = opened.TokenLife
 	case len(p.state.order) >= maxAccounts:
 		return fmt.Errorf("%w: there are %d accounts, which is the simulator's limit", ErrInvalid, maxAccounts)
 	default:

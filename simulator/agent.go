@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // maxAgents is how many agents an account has at most (客服管理).
@@ -73,11 +75,11 @@ type agentRequest struct {
 }
 
 // asAgent wraps a call about one agent, whose account may also stand in the query.
-func asAgent(serve func(*agentBook, agentRequest) errcode) func(*Platform, *apiRequest) apiAnswer {
+func asAgent(serve func(*agentBook, agentRequest) errcode.Code) func(*Platform, *apiRequest) apiAnswer {
 	return func(_ *Platform, r *apiRequest) apiAnswer {
 		var asked agentRequest
 		if len(r.body) > 0 || r.query.Get("kf_account") == "" {
-			if code := r.decodeText(&asked); code != codeOK {
+			if code := r.decodeText(&asked); code != errcode.OK {
 				return refuse(code)
 			}
 		}
@@ -87,64 +89,64 @@ func asAgent(serve func(*agentBook, agentRequest) errcode) func(*Platform, *apiR
 	}
 }
 
-func addAgent(book *agentBook, asked agentRequest) errcode {
+func addAgent(book *agentBook, asked agentRequest) errcode.Code {
 	switch {
 	case !agentName.MatchString(asked.Account):
-		return codeAgentName
+		return errcode.AgentName
 	case book.find(asked.Account) >= 0:
-		return codeAgentTwice
+		return errcode.AgentTwice
 	case len(book.agents) >= maxAgents:
-		return codeAgentCount
+		return errcode.AgentCount
 	}
 	book.lastID++
 	book.agents = append(book.agents, agent{Account: asked.Account, Nickname: asked.Nickname, ID: book.lastID})
 
-	return codeOK
+	return errcode.OK
 }
 
-func renameAgent(book *agentBook, asked agentRequest) errcode {
+func renameAgent(book *agentBook, asked agentRequest) errcode.Code {
 	position := book.find(asked.Account)
 	if position < 0 {
-		return codeAgent
+		return errcode.Agent
 	}
 	book.agents[position].Nickname = asked.Nickname
 
-	return codeOK
+	return errcode.OK
 }
 
-func deleteAgent(book *agentBook, asked agentRequest) errcode {
+func deleteAgent(book *agentBook, asked agentRequest) errcode.Code {
 	position := book.find(asked.Account)
 	if position < 0 {
-		return codeAgent
+		return errcode.Agent
 	}
 	book.agents = slices.Delete(book.agents, position, position+1)
 
-	return codeOK
+	return errcode.OK
 }
 
-func inviteAgent(book *agentBook, asked agentRequest) errcode {
+func inviteAgent(book *agentBook, asked agentRequest) errcode.Code {
 	position := book.find(asked.Account)
 	if position < 0 || asked.Invited == "" {
-		return codeAgent
+		return errcode.Agent
 	}
 	book.agents[position].Invited, book.agents[position].Status = asked.Invited, "waiting"
 
-	return codeOK
+	return errcode.OK
 }
 
 // uploadPortrait serves POST /customservice/kfaccount/uploadheadimg.
 func (p *Platform) uploadPortrait(r *apiRequest) apiAnswer {
 	position := r.state.agents.find(r.query.Get("kf_account"))
 	if position < 0 {
-		return refuse(codeAgent)
+		return refuse(errcode.Agent)
 	}
 	form, code := r.upload()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	item := &mediaItem{id: p.newMediaID(), contentType: contentTypeOf(form.media), data: form.media, stored: r.now}
 	r.state.pictures.add(item)
 	r.state.agents.agents[position].Portrait = p.pictureURL(item)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }

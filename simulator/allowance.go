@@ -3,6 +3,8 @@ package simulator
 import (
 	"slices"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // How many customer-service messages a trigger allows, and for how long. Source:
@@ -36,19 +38,19 @@ func (a allowance) open(now time.Time) bool { return now.Before(a.until) }
 
 // spend takes one message from whichever allowance ends first. It returns the
 // refusal that WeChat gives, or 0.
-func (f *follower) spend(now time.Time) errcode {
+func (f *follower) spend(now time.Time) errcode.Code {
 	for _, allowed := range []*allowance{&f.action, &f.message} {
 		if allowed.left(now) > 0 {
 			allowed.count--
 
-			return codeOK
+			return errcode.OK
 		}
 	}
 	if f.action.open(now) || f.message.open(now) {
-		return codeCountSpent
+		return errcode.CountSpent
 	}
 
-	return codeWindowClosed
+	return errcode.WindowClosed
 }
 
 // allowingEvents are those after which an account may write: of the menu's these three only, a follow and a scan.

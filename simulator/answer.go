@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // apiAnswer is what the platform answers. A file is written in pieces, after the
 // platform's lock is free; everything else is a body.
 type apiAnswer struct {
 	status int
-	code   errcode
+	code   errcode.Code
 	header http.Header
 	body   []byte
 	file   io.WriterTo // Written instead of the body, if there is one.
@@ -31,7 +36,7 @@ func answer(value any) apiAnswer {
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil { // Only values of our own come here.
-		return refuse(codeBusy)
+		return refuse(errcode.Busy)
 	}
 
 	return apiAnswer{
@@ -42,23 +47,23 @@ func answer(value any) apiAnswer {
 
 // answerOK makes an answer of values that WeChat gives beside its plain ok.
 func answerOK(values map[string]any) apiAnswer {
-	values["errcode"], values["errmsg"] = codeOK, codeOK.text()
+	values["errcode"], values["errmsg"] = errcode.OK, errcode.OK.Text()
 
 	return answer(values)
 }
 
 // refuse makes an answer of a code; 0 is WeChat's plain ok.
-func refuse(code errcode) apiAnswer { return refuseSaying(code, "") }
+func refuse(code errcode.Code) apiAnswer { return refuseSaying(code, "") }
 
 // refuseSaying is refuse with other words than the code's own.
-func refuseSaying(code errcode, message string) apiAnswer {
+func refuseSaying(code errcode.Code, message string) apiAnswer {
 	body := newErrorBody(code, message)
 
 	return refusal(body, body)
 }
 
 // refuseWith is refuse with values beside the code.
-func refuseWith(code errcode, values map[string]any) apiAnswer {
+func refuseWith(code errcode.Code, values map[string]any) apiAnswer {
 	body := newErrorBody(code, "")
 	values["errcode"], values["errmsg"] = body.ErrCode, body.ErrMsg
 
@@ -120,4 +125,29 @@ func (a apiAnswer) describe() string {
 	}
 
 	return describeBody(a.body)
+}
+
+// errorBody is what the platform answers when it refuses. The rid lets Tencent
+// find the request in its logs; it ends every errmsg of an error.
+type errorBody struct {
+	ErrCode errcode.Code `json:"errcode"`
+	ErrMsg  string       `json:"errmsg"`
+}
+
+func newErrorBody(code errcode.Code, message string) errorBody {
+	if message == "" {
+		message = code.Text()
+	}
+	if code != errcode.OK {
+		message += ridMark + newRID()
+	}
+
+	return errorBody{ErrCode: code, ErrMsg: message}
+}
+
+// ridMark is what stands before the rid.
+const ridMark = " rid: "
+
+func newRID() string {
+	return fmt.Sprintf("%08x-%08x-%08x", uint32(time.Now().Unix()), rand.Uint32(), rand.Uint32()) //nolint:gosec // No secret, and it may wrap.
 }

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // maxAPIBody is above the largest file that the simulator takes, a permanent video,
@@ -26,7 +29,7 @@ type apiRequest struct {
 	now          time.Time     // On the books' clock.
 	state        *accountState // Of the token; nil for calls that need none.
 	authorizer   *accountState // Whom a third-party platform's call is about; nil for others.
-	token        *token        // That the call carries, once it is known.
+	token        *token.Token  // That the call carries, once it is known.
 	account      string
 	generation   int
 	secrets      []string
@@ -99,7 +102,7 @@ func (p *Platform) serveWith(ctx context.Context, fault Fault, table map[string]
 	case fault.ErrCode != 0:
 		p.identify(call)
 
-		return refuseSaying(errcode(fault.ErrCode), fault.ErrMsg), true
+		return refuseSaying(errcode.Code(fault.ErrCode), fault.ErrMsg), true
 	default:
 		return p.serve(ctx, table, call), fault.Drop != DropAfter
 	}
@@ -123,27 +126,27 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 	call.now = p.state.clock.now()
 	found, ok := table[call.path]
 	if !ok {
-		return refuse(codeURL)
+		return refuse(errcode.URL)
 	}
 	if !found.takes(call.method) {
 		if found.method == http.MethodGet {
-			return refuse(codeNeedGET)
+			return refuse(errcode.NeedGET)
 		}
 
-		return refuse(codeNeedPOST)
+		return refuse(errcode.NeedPOST)
 	}
 	if !found.noToken {
-		if code := p.authorize(call, found.itself); code != codeOK {
+		if code := p.authorize(call, found.itself); code != errcode.OK {
 			return refuse(code)
 		}
-		if code := call.state.condition(call.path, false); code != codeOK {
+		if code := call.state.condition(call.path, false); code != errcode.OK {
 			return refuse(code)
 		}
-		if code := p.state.permission(call); code != codeOK {
+		if code := p.state.permission(call); code != errcode.OK {
 			return refuse(code)
 		}
-		if !call.state.calls.take(call.path, call.now) {
-			return refuse(codeDailyQuota)
+		if !call.state.calls.Take(call.path, call.now) {
+			return refuse(errcode.DailyQuota)
 		}
 	}
 
@@ -152,14 +155,14 @@ func (p *Platform) decide(table map[string]endpoint, call *apiRequest) apiAnswer
 
 // authorize finds the account whose token the call carries, or, where a third-party platform may call for itself, the
 // platform.
-func (p *Platform) authorize(call *apiRequest, platforms bool) errcode {
+func (p *Platform) authorize(call *apiRequest, platforms bool) errcode.Code {
 	value := call.query.Get("access_token")
 	if platforms {
 		value = cmp.Or(value, call.query.Get("component_access_token"))
 	}
 	code := p.authorizeWith(call, value)
-	if code == codeOK && call.token.kind == TokenComponent && !platforms {
-		return codeInvalidToken // A platform's own token is good for the calls about its authorizers.
+	if code == errcode.OK && call.token.Kind == TokenComponent && !platforms {
+		return errcode.InvalidToken // A platform's own token is good for the calls about its authorizers.
 	}
 
 	return code
@@ -167,33 +170,33 @@ func (p *Platform) authorize(call *apiRequest, platforms bool) errcode {
 
 // authorizeComponent finds the third-party platform whose token the call carries.
 // The newer documents call the parameter access_token as well.
-func (p *Platform) authorizeComponent(call *apiRequest) errcode {
+func (p *Platform) authorizeComponent(call *apiRequest) errcode.Code {
 	code := p.authorizeWith(call, cmp.Or(call.query.Get("component_access_token"), call.query.Get("access_token")))
-	if code == codeOK && call.token.kind != TokenComponent {
-		return codeInvalidToken
+	if code == errcode.OK && call.token.Kind != TokenComponent {
+		return errcode.InvalidToken
 	}
 
 	return code
 }
 
-func (p *Platform) authorizeWith(call *apiRequest, value string) errcode {
+func (p *Platform) authorizeWith(call *apiRequest, value string) errcode.Code {
 	if value == "" {
-		return codeTokenMissing
+		return errcode.TokenMissing
 	}
 	if account, found := p.state.owner(value); found != nil {
-		call.state, call.account, call.generation, call.token = account, account.AppID, found.generation, found
-		code := found.verdict(call.now)
-		if code != codeOK {
-			account.tokens.fetches.Rejected++
+		call.state, call.account, call.generation, call.token = account, account.AppID, found.Generation, found
+		code := found.Verdict(call.now)
+		if code != errcode.OK {
+			account.tokens.Fetches.Rejected++
 		}
 
 		return code
 	}
-	if !tokenPattern.MatchString(value) {
-		return codeMalformedToken
+	if !token.WellFormed(value) {
+		return errcode.MalformedToken
 	}
 
-	return codeInvalidToken
+	return errcode.InvalidToken
 }
 
 // identify says whose call it is that a fault refuses, so that rid/get tells its account what it asked.
@@ -201,14 +204,14 @@ func (p *Platform) identify(call *apiRequest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if account, found := p.state.owner(call.query.Get("access_token")); found != nil {
-		call.account, call.generation = account.AppID, found.generation
+		call.account, call.generation = account.AppID, found.Generation
 	}
 }
 
 // owner returns the account that a token was issued to, and the token; nil if there is none.
-func (s *state) owner(value string) (*accountState, *token) {
+func (s *state) owner(value string) (*accountState, *token.Token) {
 	for _, account := range s.accounts {
-		if found := account.tokens.find(value); found != nil {
+		if found := account.tokens.Find(value); found != nil {
 			return account, found
 		}
 	}

@@ -30,12 +30,12 @@ func FuzzAPI(f *testing.F) {
 		}
 		platform.mu.Lock()
 		now := platform.state.clock.now()
-		current := account.tokens.current(TokenStable, now)
+		current := account.tokens.Current(TokenStable, now)
 		if current == nil {
-			current = account.tokens.issue(TokenStable, now)
+			current = account.tokens.Issue(TokenStable, now)
 		}
 		platform.mu.Unlock()
-		query.Set("access_token", current.value)
+		query.Set("access_token", current.Value)
 		given := platform.decide(table, &apiRequest{
 			method: table[path].method, path: path, query: query, body: body, header: http.Header{"Content-Type": {contentType}},
 		})

@@ -1,5 +1,7 @@
 package simulator
 
+import "github.com/wxstack/wxstack/simulator/internal/errcode"
+
 // maxBlacklistedAtOnce is how many followers one call puts on the blacklist, or takes off it (黑名单管理).
 const maxBlacklistedAtOnce = 20
 
@@ -24,7 +26,7 @@ func (p *Platform) listBlacklisted(r *apiRequest) apiAnswer {
 	var asked struct {
 		Begin string `json:"begin_openid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	ids, total := r.state.openIDs(asked.Begin, func(one *follower) bool { return one.blacklisted })
@@ -40,22 +42,22 @@ func blacklisting(on bool) func(*Platform, *apiRequest) apiAnswer {
 		var asked struct {
 			OpenIDs []string `json:"openid_list"`
 		}
-		if code := r.decode(&asked); code != codeOK {
+		if code := r.decode(&asked); code != errcode.OK {
 			return refuse(code)
 		}
 		if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > maxBlacklistedAtOnce {
-			return refuse(codeOpenIDs)
+			return refuse(errcode.OpenIDs)
 		}
 		for _, openID := range asked.OpenIDs {
 			if _, known := r.state.followers[openID]; !known {
-				return refuse(codeOpenID)
+				return refuse(errcode.OpenID)
 			}
 		}
 		for _, openID := range asked.OpenIDs {
 			r.state.followers[openID].blacklisted = on
 		}
 
-		return refuse(codeOK)
+		return refuse(errcode.OK)
 	}
 }
 
@@ -65,11 +67,11 @@ func (p *Platform) changeOpenIDs(r *apiRequest) apiAnswer {
 		From    string   `json:"from_appid"`
 		OpenIDs []string `json:"openid_list"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > maxMovedAtOnce {
-		return refuse(codeOpenIDs)
+		return refuse(errcode.OpenIDs)
 	}
 	type moved struct {
 		From    string `json:"ori_openid"`

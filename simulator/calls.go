@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // Call is one API call that the platform received. Tokens and secrets in it are
@@ -59,7 +62,7 @@ func (p *Platform) getRID(r *apiRequest) apiAnswer {
 	var asked struct {
 		RID string `json:"rid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	for _, call := range p.state.calls.values {
@@ -68,9 +71,9 @@ func (p *Platform) getRID(r *apiRequest) apiAnswer {
 		}
 		switch {
 		case call.Account != r.account:
-			return refuse(codeRIDForbidden)
+			return refuse(errcode.RIDForbidden)
 		case r.now.Sub(call.booked) >= ridLife:
-			return refuse(codeRID)
+			return refuse(errcode.RID)
 		}
 
 		return answerOK(map[string]any{"request": map[string]any{
@@ -79,7 +82,7 @@ func (p *Platform) getRID(r *apiRequest) apiAnswer {
 		}})
 	}
 
-	return refuse(codeRID)
+	return refuse(errcode.RID)
 }
 
 // describeBody keeps text and names what isn't.
@@ -97,8 +100,8 @@ func (r *apiRequest) masked(text string) string { return maskAll(text, r.secrets
 // maskAll hides secrets, also where they stand in a query.
 func maskAll(text string, secrets []string) string {
 	for _, secret := range secrets {
-		text = strings.ReplaceAll(text, secret, mask(secret))
-		text = strings.ReplaceAll(text, url.QueryEscape(secret), mask(secret))
+		text = strings.ReplaceAll(text, secret, token.Mask(secret))
+		text = strings.ReplaceAll(text, url.QueryEscape(secret), token.Mask(secret))
 	}
 
 	return text

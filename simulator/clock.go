@@ -15,12 +15,6 @@ type clock struct {
 
 func (c clock) now() time.Time { return time.Now().Add(c.offset) }
 
-// chinaTime is the zone whose midnight resets WeChat's daily quotas.
-var chinaTime = time.FixedZone("CST", 8*60*60)
-
-// dayOf names the day to which a quota at that time belongs.
-func dayOf(at time.Time) string { return at.In(chinaTime).Format(time.DateOnly) }
-
 // AdvanceClock moves the platform's books forward: tokens age, windows close and
 // quotas reset as if that much time had passed. A clock never goes back; that is
 // what Reset is for.

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The rules of the third-party platform's interfaces (第三方平台).
@@ -44,7 +47,7 @@ func newComponent() *component {
 func (c *component) next(prefix string) string {
 	c.issuance++
 
-	return prefix + "@@@" + newTokenValue(c.issuance)
+	return prefix + "@@@" + token.NewValue(c.issuance)
 }
 
 // IssueVerifyTicket makes a component_verify_ticket, as WeChat does every ten
@@ -106,9 +109,7 @@ func (p *Platform) Unauthorize(componentAppID, authorizerAppID string) error {
 	}
 	delete(platform.component.refresh, account.AppID)
 	delete(platform.component.granted, account.AppID)
-	for _, issued := range account.tokens.tokens[TokenAuthorizer] {
-		issued.kill(p.state.clock.now())
-	}
+	account.tokens.Kill(TokenAuthorizer, p.state.clock.now())
 
 	return nil
 }
@@ -143,53 +144,53 @@ type componentRequest struct {
 // getComponentToken serves POST /cgi-bin/component/api_component_token.
 func (p *Platform) getComponentToken(r *apiRequest) apiAnswer {
 	var asked componentRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	r.account = asked.ComponentAppID
 	platform, code := p.authenticateAs(KindPlatform, credentials{AppID: asked.ComponentAppID, Secret: asked.Secret})
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	end, known := platform.component.tickets[asked.VerifyTicket]
 	switch {
 	case !platform.admits(r.remote):
-		return refuse(codeIPUnregistered)
+		return refuse(errcode.IPUnregistered)
 	case !known:
-		return refuse(codeTicketInvalid)
+		return refuse(errcode.TicketInvalid)
 	case !r.now.Before(end):
-		return refuse(codeTicketExpired)
+		return refuse(errcode.TicketExpired)
 	}
-	platform.tokens.fetches.Component++
-	issued := platform.tokens.replace(TokenComponent, r.now)
-	r.generation = issued.generation
-	r.hide(issued.value)
+	platform.tokens.Fetches.Component++
+	issued := platform.tokens.Replace(TokenComponent, r.now)
+	r.generation = issued.Generation
+	r.hide(issued.Value)
 
 	return answer(struct {
 		Token     string `json:"component_access_token"`
 		ExpiresIn int    `json:"expires_in"`
-	}{issued.value, int(issued.remaining(r.now).Seconds())})
+	}{issued.Value, int(issued.Remaining(r.now).Seconds())})
 }
 
 // asPlatform wraps a call that carries a component_access_token and names the same
 // platform in its body.
 func asPlatform(serve func(*apiRequest, componentRequest) apiAnswer) func(*Platform, *apiRequest) apiAnswer {
 	return func(p *Platform, r *apiRequest) apiAnswer {
-		if code := p.authorizeComponent(r); code != codeOK {
+		if code := p.authorizeComponent(r); code != errcode.OK {
 			return refuse(code)
 		}
 		var asked componentRequest
-		if code := r.decode(&asked); code != codeOK {
+		if code := r.decode(&asked); code != errcode.OK {
 			return refuse(code)
 		}
 		if subtle.ConstantTimeCompare([]byte(asked.ComponentAppID), []byte(r.state.AppID)) != 1 {
-			return refuse(codeComponent)
+			return refuse(errcode.Component)
 		}
 		if !r.state.admits(r.remote) {
-			return refuse(codeIPUnregistered)
+			return refuse(errcode.IPUnregistered)
 		}
 		if asked.Authorizer != "" && p.state.accounts[asked.Authorizer] == nil {
-			return refuse(codeAppID)
+			return refuse(errcode.AppID)
 		}
 		r.authorizer = p.state.accounts[asked.Authorizer]
 		if asked.Code != "" {
@@ -221,14 +222,14 @@ type authorizerTokens struct {
 
 // grant issues an authorizer's tokens. Each refresh token replaces the one before.
 func (r *apiRequest) grant(authorizer *accountState) authorizerTokens {
-	issued := authorizer.tokens.replace(TokenAuthorizer, r.now)
-	issued.platform = r.state.AppID
+	issued := authorizer.tokens.Replace(TokenAuthorizer, r.now)
+	issued.Platform = r.state.AppID
 	refresh := r.state.component.next("refreshtoken")
 	r.state.component.refresh[authorizer.AppID] = refresh
-	r.hide(issued.value)
+	r.hide(issued.Value)
 	r.hide(refresh)
 
-	return authorizerTokens{issued.value, int(issued.remaining(r.now).Seconds()), refresh}
+	return authorizerTokens{issued.Value, int(issued.Remaining(r.now).Seconds()), refresh}
 }
 
 // queryAuth serves POST /cgi-bin/component/api_query_auth. A code can be used once.
@@ -236,9 +237,9 @@ func queryAuth(r *apiRequest, asked componentRequest) apiAnswer {
 	code, known := r.state.component.codes[asked.Code]
 	switch {
 	case !known:
-		return refuse(codeAuthCode)
+		return refuse(errcode.AuthCode)
 	case !r.now.Before(code.expires):
-		return refuse(codeAuthCodeExpired)
+		return refuse(errcode.AuthCodeExpired)
 	}
 	delete(r.state.component.codes, asked.Code)
 	r.state.component.granted[code.authorizer] = code.granted
@@ -259,7 +260,7 @@ func queryAuth(r *apiRequest, asked componentRequest) apiAnswer {
 func listAuthorizers(r *apiRequest, asked componentRequest) apiAnswer {
 	const most = 500
 	if asked.Offset < 0 || asked.Count <= 0 || asked.Count > most {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	type authorizer struct {
 		AppID        string `json:"authorizer_appid"`
@@ -285,9 +286,9 @@ func getAuthorizerToken(r *apiRequest, asked componentRequest) apiAnswer {
 	valid, authorized := r.state.component.refresh[asked.Authorizer]
 	switch {
 	case !authorized:
-		return refuse(codeNotAuthorized)
+		return refuse(errcode.NotAuthorized)
 	case subtle.ConstantTimeCompare([]byte(asked.RefreshToken), []byte(valid)) != 1:
-		return refuse(codeRefreshToken)
+		return refuse(errcode.RefreshToken)
 	}
 
 	return answer(r.grant(r.authorizer))

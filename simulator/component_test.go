@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 	"github.com/wxstack/wxstack/simulator/internal/verdict"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
@@ -82,7 +83,7 @@ func TestComponentToken(t *testing.T) {
 			"component_appid": componentID, "component_appsecret": componentSecret, "component_verify_ticket": ticket,
 		}
 	}
-	check := func(name, key, value string, want errcode) {
+	check := func(name, key, value string, want errcode.Code) {
 		t.Helper()
 		body := good()
 		body[key] = value
@@ -90,18 +91,18 @@ func TestComponentToken(t *testing.T) {
 			t.Errorf("%s: errcode %d, want %d", name, got, want)
 		}
 	}
-	check("good", "component_verify_ticket", ticket, codeOK)
-	check("another secret", "component_appsecret", "x", codeAppSecret)
-	check("an account's AppID", "component_appid", DefaultAppID, codeAppID)
-	check("no ticket", "component_verify_ticket", "", codeTicketInvalid)
+	check("good", "component_verify_ticket", ticket, errcode.OK)
+	check("another secret", "component_appsecret", "x", errcode.AppSecret)
+	check("an account's AppID", "component_appid", DefaultAppID, errcode.AppID)
+	check("no ticket", "component_verify_ticket", "", errcode.TicketInvalid)
 	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/stable_token", nil, fmt.Sprintf(
-		`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret))); got != int(codeComponentOnly) {
+		`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret))); got != int(errcode.ComponentOnly) {
 		t.Errorf("stable_token for a platform: errcode %d", got)
 	}
 	if err := platform.AdvanceClock(verifyTicketLifetime); err != nil {
 		t.Fatal(err)
 	}
-	check("after 12 hours", "component_verify_ticket", ticket, codeTicketExpired)
+	check("after 12 hours", "component_verify_ticket", ticket, errcode.TicketExpired)
 	if _, err := platform.IssueVerifyTicket(DefaultAppID); err == nil {
 		t.Error("a ticket for an account that is no platform")
 	}
@@ -128,7 +129,7 @@ func TestAuthorization(t *testing.T) {
 	if field(t, info, "authorizer_appid") != DefaultAppID {
 		t.Errorf("info = %v", info)
 	}
-	if got := errCode(ask(t, platform, "api_query_auth", token, exchange)); got != int(codeAuthCode) {
+	if got := errCode(ask(t, platform, "api_query_auth", token, exchange)); got != int(errcode.AuthCode) {
 		t.Errorf("the code again: errcode %d", got)
 	}
 	refresh := func(value string) map[string]any {
@@ -136,18 +137,18 @@ func TestAuthorization(t *testing.T) {
 			"component_appid": componentID, "authorizer_appid": DefaultAppID, "authorizer_refresh_token": value,
 		})
 	}
-	works := func(name, token string, want errcode) {
+	works := func(name, token string, want errcode.Code) {
 		t.Helper()
 		if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/getcallbackip", withToken(token), "")); got != int(want) {
 			t.Errorf("%s: errcode %d, want %d", name, got, want)
 		}
 	}
 	first := field(t, info, "authorizer_refresh_token")
-	works("authorizer's token", field(t, info, "authorizer_access_token"), codeOK)
-	works("component's token", token, codeInvalidToken)
+	works("authorizer's token", field(t, info, "authorizer_access_token"), errcode.OK)
+	works("component's token", token, errcode.InvalidToken)
 	renewed := refresh(first)
-	works("renewed token", field(t, renewed, "authorizer_access_token"), codeOK)
-	if got := errCode(refresh(first)); got != int(codeRefreshToken) {
+	works("renewed token", field(t, renewed, "authorizer_access_token"), errcode.OK)
+	if got := errCode(refresh(first)); got != int(errcode.RefreshToken) {
 		t.Errorf("a refresh token that was replaced: errcode %d", got)
 	}
 	list := func(offset string) string {
@@ -168,18 +169,18 @@ func TestAuthorization(t *testing.T) {
 	if err := platform.Unauthorize(componentID, DefaultAppID); err != nil {
 		t.Fatal(err)
 	}
-	works("after the withdrawal", field(t, renewed, "authorizer_access_token"), codeInvalidToken)
-	if got := errCode(refresh(field(t, renewed, "authorizer_refresh_token"))); got != int(codeNotAuthorized) {
+	works("after the withdrawal", field(t, renewed, "authorizer_access_token"), errcode.InvalidToken)
+	if got := errCode(refresh(field(t, renewed, "authorizer_refresh_token"))); got != int(errcode.NotAuthorized) {
 		t.Errorf("after the withdrawal: errcode %d", got)
 	}
 	for name, test := range map[string]struct {
 		token string
 		body  map[string]string
-		want  errcode
+		want  errcode.Code
 	}{
-		"no token":           {"", self, codeTokenMissing},
-		"an account's token": {stableToken(t, platform), self, codeInvalidToken},
-		"another platform":   {token, map[string]string{"component_appid": "wx9"}, codeComponent},
+		"no token":           {"", self, errcode.TokenMissing},
+		"an account's token": {stableToken(t, platform), self, errcode.InvalidToken},
+		"another platform":   {token, map[string]string{"component_appid": "wx9"}, errcode.Component},
 	} {
 		if got := errCode(ask(t, platform, "api_create_preauthcode", test.token, test.body)); got != int(test.want) {
 			t.Errorf("%s: errcode %d, want %d", name, got, test.want)
@@ -191,7 +192,7 @@ func TestAuthorization(t *testing.T) {
 	}
 	for _, secret := range []string{token, first, code, preAuth, componentSecret} {
 		if strings.Contains(string(calls), secret) {
-			t.Errorf("the record shows %s", mask(secret))
+			t.Errorf("the record shows a secret of %d characters", len(secret))
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package simulator
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+)
 
 // authorizerOptions are the options of an authorizer (授权方选项) and their values: the position may be reported never (0),
 // on entering the chat (1) or every five seconds (2); the other two are off (0) or on (1).
@@ -9,17 +13,17 @@ var authorizerOptions = map[string][]string{
 }
 
 // authorized returns the refusal unless the account has authorised the platform.
-func (r *apiRequest) authorized(asked componentRequest) errcode {
+func (r *apiRequest) authorized(asked componentRequest) errcode.Code {
 	if _, authorized := r.state.component.refresh[asked.Authorizer]; !authorized {
-		return codeNotAuthorized
+		return errcode.NotAuthorized
 	}
 
-	return codeOK
+	return errcode.OK
 }
 
 // getAuthorizerInfo serves POST /cgi-bin/component/api_get_authorizer_info (获取授权方的账号信息).
 func getAuthorizerInfo(r *apiRequest, asked componentRequest) apiAnswer {
-	if code := r.authorized(asked); code != codeOK {
+	if code := r.authorized(asked); code != errcode.OK {
 		return refuse(code)
 	}
 	refresh := r.state.component.refresh[asked.Authorizer]
@@ -40,12 +44,12 @@ func getAuthorizerInfo(r *apiRequest, asked componentRequest) apiAnswer {
 
 // getAuthorizerOption serves POST /cgi-bin/component/api_get_authorizer_option (获取授权方选项信息).
 func getAuthorizerOption(r *apiRequest, asked componentRequest) apiAnswer {
-	if code := r.authorized(asked); code != codeOK {
+	if code := r.authorized(asked); code != errcode.OK {
 		return refuse(code)
 	}
 	values, known := authorizerOptions[asked.Option]
 	if !known {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	value, set := r.authorizer.options[asked.Option]
 	if !set {
@@ -57,13 +61,13 @@ func getAuthorizerOption(r *apiRequest, asked componentRequest) apiAnswer {
 
 // setAuthorizerOption serves POST /cgi-bin/component/api_set_authorizer_option (设置授权方选项信息).
 func setAuthorizerOption(r *apiRequest, asked componentRequest) apiAnswer {
-	if code := r.authorized(asked); code != codeOK {
+	if code := r.authorized(asked); code != errcode.OK {
 		return refuse(code)
 	}
 	if !slices.Contains(authorizerOptions[asked.Option], asked.Value) {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	r.authorizer.options[asked.Option] = asked.Value
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // Condition is something that is wrong with an account at WeChat, such as a frozen AppSecret.
@@ -19,16 +21,16 @@ type Condition struct {
 }
 
 // conditionCodes tells which conditions concern the token endpoints (获取接口调用凭据, table of return codes).
-var conditionCodes = map[errcode]bool{
-	codeSecretFrozen: true, codeTokenForbidden: true, codeAccountFrozen: true,
-	codeIPWaits: true, codeIPUnconfirmed: true, codeIPRefusedTwice: true, codeIPRefused: true,
-	codeUnauthorized: false, codeBanned: false, codeUserRestricted: false, codeRestricted: false,
+var conditionCodes = map[errcode.Code]bool{
+	errcode.SecretFrozen: true, errcode.TokenForbidden: true, errcode.AccountFrozen: true,
+	errcode.IPWaits: true, errcode.IPUnconfirmed: true, errcode.IPRefusedTwice: true, errcode.IPRefused: true,
+	errcode.Unauthorized: false, errcode.Banned: false, errcode.UserRestricted: false, errcode.Restricted: false,
 }
 
 // SetCondition adds a condition to an account; the first that concerns a call counts. They last until Reset. An ErrCode of
 // 0 removes all of them.
 func (p *Platform) SetCondition(appID string, condition Condition) error {
-	_, known := conditionCodes[errcode(condition.ErrCode)]
+	_, known := conditionCodes[errcode.Code(condition.ErrCode)]
 	switch {
 	case condition.ErrCode != 0 && !known:
 		return fmt.Errorf("%w: errcode %d is no condition of an account, use a fault for it", ErrInvalid, condition.ErrCode)
@@ -58,15 +60,15 @@ func (p *Platform) SetCondition(appID string, condition Condition) error {
 }
 
 // condition returns what a call is refused with because of the account's state, 0 if nothing is wrong.
-func (a *accountState) condition(path string, fetchesToken bool) errcode {
+func (a *accountState) condition(path string, fetchesToken bool) errcode.Code {
 	for _, condition := range a.conditions {
-		code := errcode(condition.ErrCode)
+		code := errcode.Code(condition.ErrCode)
 		if conditionCodes[code] == fetchesToken && (condition.Path == "" || condition.Path == path) {
 			return code
 		}
 	}
 
-	return codeOK
+	return errcode.OK
 }
 
 // SetIPAllowList sets the addresses from which the account's tokens may be fetched (IP白名单), each an address or a
@@ -101,7 +103,7 @@ func (p *Platform) SetIPAllowList(appID string, addresses []string) error {
 
 // mayFetch checks whether the caller may fetch the account's token, and returns the refusal if not.
 func (r *apiRequest) mayFetch(account *accountState) (apiAnswer, bool) {
-	if code := account.condition(r.path, true); code != codeOK {
+	if code := account.condition(r.path, true); code != errcode.OK {
 		return refuse(code), false
 	}
 	if account.admits(r.remote) {
@@ -112,7 +114,7 @@ func (r *apiRequest) mayFetch(account *accountState) (apiAnswer, bool) {
 		mapped = "::ffff:" + mapped
 	}
 
-	return refuseSaying(codeIPNotAllowed, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.remote, mapped)), false
+	return refuseSaying(errcode.IPNotAllowed, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.remote, mapped)), false
 }
 
 // admits reports whether the account's list lets an address pass.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // customMessage is the body of a customer-service message (客服消息).
@@ -82,7 +84,7 @@ type knownMedia func(id string, kinds ...string) bool
 // line turns a message into the line that the follower sees, or WeChat's refusal.
 // Which fields a type needs is documented; the codes of their absence mostly aren't,
 // and the nearest of the table of codes is taken.
-func (m customMessage) line(known knownMedia) (ChatEntry, errcode) {
+func (m customMessage) line(known knownMedia) (ChatEntry, errcode.Code) {
 	switch m.MsgType {
 	case "text":
 		return m.textLine()
@@ -108,105 +110,105 @@ func (m customMessage) line(known knownMedia) (ChatEntry, errcode) {
 }
 
 // plainLine is the line of the types that need little but an id.
-func (m customMessage) plainLine() (ChatEntry, errcode) {
+func (m customMessage) plainLine() (ChatEntry, errcode.Code) {
 	switch m.MsgType {
 	case "mpnewsarticle":
-		return textOr(codeArticleID, "[图文] ", m.Article.ID)
+		return textOr(errcode.ArticleID, "[图文] ", m.Article.ID)
 	case "wxcard":
-		return textOr(codeCardID, "[卡券] ", m.Card.ID)
+		return textOr(errcode.CardID, "[卡券] ", m.Card.ID)
 	case "link":
 		if m.Link.URL == "" || m.Link.Title == "" {
-			return ChatEntry{}, codeArguments
+			return ChatEntry{}, errcode.Arguments
 		}
 
 		return ChatEntry{Articles: []Article{{
 			Title: m.Link.Title, Description: m.Link.Description, PicURL: m.Link.ThumbURL, URL: m.Link.URL,
-		}}}, codeOK
+		}}}, errcode.OK
 	default:
-		return ChatEntry{}, codeMessageType
+		return ChatEntry{}, errcode.MessageType
 	}
 }
 
 // textOr is a line that names an id, or the refusal if it is missing.
-func textOr(missing errcode, before, id string) (ChatEntry, errcode) {
+func textOr(missing errcode.Code, before, id string) (ChatEntry, errcode.Code) {
 	if id == "" {
 		return ChatEntry{}, missing
 	}
 
-	return ChatEntry{Text: before + id}, codeOK
+	return ChatEntry{Text: before + id}, errcode.OK
 }
 
-func (m customMessage) textLine() (ChatEntry, errcode) {
+func (m customMessage) textLine() (ChatEntry, errcode.Code) {
 	switch {
 	case m.Text.Content == "":
-		return ChatEntry{}, codeEmptyText
+		return ChatEntry{}, errcode.EmptyText
 	case len(m.Text.Content) > maxCustomText:
-		return ChatEntry{}, codeTextTooLong
+		return ChatEntry{}, errcode.TextTooLong
 	default:
-		return ChatEntry{Text: m.Text.Content}, codeOK
+		return ChatEntry{Text: m.Text.Content}, errcode.OK
 	}
 }
 
 // fileLine is the line of a file. The picture of a video may be left out, but must
 // be known if it isn't.
-func fileLine(file customMedia, kind string, known knownMedia) (ChatEntry, errcode) {
+func fileLine(file customMedia, kind string, known knownMedia) (ChatEntry, errcode.Code) {
 	if !known(file.MediaID, kind) || (file.ThumbID != "" && !known(file.ThumbID, kindThumb, kindImage)) {
-		return ChatEntry{}, codeMediaID
+		return ChatEntry{}, errcode.MediaID
 	}
 
-	return ChatEntry{MediaID: file.MediaID, Text: file.Title}, codeOK
+	return ChatEntry{MediaID: file.MediaID, Text: file.Title}, errcode.OK
 }
 
-func (m customMessage) newsLine() (ChatEntry, errcode) {
+func (m customMessage) newsLine() (ChatEntry, errcode.Code) {
 	if len(m.News.Articles) != 1 { // More than one is refused since October 2018.
-		return ChatEntry{}, codeArticles
+		return ChatEntry{}, errcode.Articles
 	}
 	article := m.News.Articles[0]
 
 	return ChatEntry{Articles: []Article{{
 		Title: article.Title, Description: article.Description, PicURL: article.PicURL, URL: article.URL,
-	}}}, codeOK
+	}}}, errcode.OK
 }
 
-func (m customMusic) line(known knownMedia) (ChatEntry, errcode) {
+func (m customMusic) line(known knownMedia) (ChatEntry, errcode.Code) {
 	switch {
 	case m.URL == "" || m.HQURL == "":
-		return ChatEntry{}, codeArguments
+		return ChatEntry{}, errcode.Arguments
 	case !known(m.ThumbID, kindThumb, kindImage):
-		return ChatEntry{}, codeMediaID
+		return ChatEntry{}, errcode.MediaID
 	default:
-		return ChatEntry{Text: "[音乐] " + cmp.Or(m.Title, m.URL)}, codeOK
+		return ChatEntry{Text: "[音乐] " + cmp.Or(m.Title, m.URL)}, errcode.OK
 	}
 }
 
 // line of a menu: the follower sees its entries, and clicks one.
-func (m customMenu) line() (ChatEntry, errcode) {
+func (m customMenu) line() (ChatEntry, errcode.Code) {
 	if len(m.List) == 0 {
-		return ChatEntry{}, codeArguments
+		return ChatEntry{}, errcode.Arguments
 	}
 	lines := []string{m.Head}
 	var choices []Choice
 	for _, entry := range m.List {
 		if entry.ID == "" || entry.Content == "" {
-			return ChatEntry{}, codeArguments
+			return ChatEntry{}, errcode.Arguments
 		}
 		lines = append(lines, "· "+entry.Content)
 		choices = append(choices, Choice{ID: entry.ID, Text: entry.Content})
 	}
 	lines = slices.DeleteFunc(append(lines, m.Tail), func(line string) bool { return line == "" })
 
-	return ChatEntry{Text: strings.Join(lines, "\n"), Choices: choices}, codeOK
+	return ChatEntry{Text: strings.Join(lines, "\n"), Choices: choices}, errcode.OK
 }
 
-func (m customPage) line(known knownMedia) (ChatEntry, errcode) {
+func (m customPage) line(known knownMedia) (ChatEntry, errcode.Code) {
 	switch {
 	case m.AppID == "":
-		return ChatEntry{}, codeAppID
+		return ChatEntry{}, errcode.AppID
 	case m.Path == "":
-		return ChatEntry{}, codePagePath
+		return ChatEntry{}, errcode.PagePath
 	case !known(m.ThumbID, kindThumb, kindImage):
-		return ChatEntry{}, codeMediaID
+		return ChatEntry{}, errcode.MediaID
 	default:
-		return ChatEntry{Text: "[小程序] " + cmp.Or(m.Title, m.Path)}, codeOK
+		return ChatEntry{Text: "[小程序] " + cmp.Or(m.Title, m.Path)}, errcode.OK
 	}
 }

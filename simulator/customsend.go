@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // maxCustomText is the limit of a text in bytes.
@@ -12,33 +14,33 @@ const maxCustomText = 2048
 // sendCustomMessage serves POST /cgi-bin/message/custom/send, and its sister business/send, whose businessid any may be.
 func (p *Platform) sendCustomMessage(r *apiRequest) apiAnswer {
 	var message customMessage
-	if code := r.decodeText(&message); code != codeOK {
+	if code := r.decodeText(&message); code != errcode.OK {
 		return refuse(code)
 	}
 	recipient, code := r.recipient(message.ToUser)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	switch {
 	case recipient.blacklisted:
-		return refuse(codeBlacklisted)
+		return refuse(errcode.Blacklisted)
 	case recipient.refuses:
-		return refuse(codeRefused)
+		return refuse(errcode.Refused)
 	case !r.state.agents.may(message.Agent.Account):
-		return refuse(codeAgent)
+		return refuse(errcode.Agent)
 	}
 	line, code := message.line(r.knownMedia)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
-	if code := recipient.spend(r.now); code != codeOK {
+	if code := recipient.spend(r.now); code != errcode.OK {
 		return refuse(code)
 	}
 	line.Side, line.Channel, line.Type = SideAccount, ChannelCustom, message.MsgType
 	recipient.typingUntil = time.Time{} // The message ends the state 正在输入.
 	p.say(recipient, line)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // knownMedia reports whether the account has a file of one of the kinds, temporary
@@ -48,15 +50,15 @@ func (r *apiRequest) knownMedia(id string, kinds ...string) bool {
 }
 
 // recipient returns the follower that a message is for.
-func (r *apiRequest) recipient(openID string) (*follower, errcode) {
+func (r *apiRequest) recipient(openID string) (*follower, errcode.Code) {
 	known, ok := r.state.followers[openID]
 	switch {
 	case !ok:
-		return nil, codeOpenID
+		return nil, errcode.OpenID
 	case !known.following:
-		return nil, codeNotFollowing
+		return nil, errcode.NotFollowing
 	default:
-		return known, codeOK
+		return known, errcode.OK
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 func customText(to, content string) string {
@@ -41,7 +43,7 @@ func TestCustomSendWindows(t *testing.T) {
 				return errCode(api(t, platform, http.MethodPost, sendPath,
 					withToken(stableToken(t, platform)), customText(DefaultFollower, "晚到的回答")))
 			}
-			if got := send(); got != int(codeWindowClosed) {
+			if got := send(); got != int(errcode.WindowClosed) {
 				t.Errorf("before any trigger: %d", got)
 			}
 			if _, err := platform.Push(t.Context(), test.push); err != nil {
@@ -53,7 +55,7 @@ func TestCustomSendWindows(t *testing.T) {
 				}
 			}
 			if test.allowed > 0 {
-				if got := send(); got != int(codeCountSpent) {
+				if got := send(); got != int(errcode.CountSpent) {
 					t.Errorf("over the count: %d", got)
 				}
 				if _, err := platform.Push(t.Context(), test.push); err != nil {
@@ -63,7 +65,7 @@ func TestCustomSendWindows(t *testing.T) {
 			if err := platform.AdvanceClock(test.window); err != nil {
 				t.Fatal(err)
 			}
-			if got := send(); got != int(codeWindowClosed) {
+			if got := send(); got != int(errcode.WindowClosed) {
 				t.Errorf("after the window: %d", got)
 			}
 			lines, err := platform.WaitChat(t.Context(), DefaultFollower, test.allowed)
@@ -98,20 +100,20 @@ func TestCustomSendRefusals(t *testing.T) {
 	token := stableToken(t, platform)
 	for name, test := range map[string]struct {
 		body string
-		want errcode
+		want errcode.Code
 	}{
-		"empty":         {"", codeEmptyBody},
-		"not JSON":      {"{", codeJSON},
-		"escapes":       {`{"touser":"` + DefaultFollower + `","msgtype":"text","text":{"content":"\u4f60"}}`, codeCharset},
-		"stranger":      {customText("oNOBODY", "x"), codeOpenID},
-		"gone":          {customText("oGONE0", "x"), codeNotFollowing},
-		"no text":       {customText(DefaultFollower, ""), codeEmptyText},
-		"too long":      {customText(DefaultFollower, strings.Repeat("x", maxCustomText+1)), codeTextTooLong},
-		"unknown type":  {`{"touser":"` + DefaultFollower + `","msgtype":"x"}`, codeMessageType},
-		"unknown media": {`{"touser":"` + DefaultFollower + `","msgtype":"image","image":{"media_id":"x"}}`, codeMediaID},
-		"no article":    {`{"touser":"` + DefaultFollower + `","msgtype":"news","news":{"articles":[]}}`, codeArticles},
-		"news":          {`{"touser":"` + DefaultFollower + `","msgtype":"news","news":{"articles":[{"title":"T"}]}}`, codeOK},
-		"line breaks":   {customText(DefaultFollower, "a\nb\\u4f60"), codeOK},
+		"empty":         {"", errcode.EmptyBody},
+		"not JSON":      {"{", errcode.JSON},
+		"escapes":       {`{"touser":"` + DefaultFollower + `","msgtype":"text","text":{"content":"\u4f60"}}`, errcode.Charset},
+		"stranger":      {customText("oNOBODY", "x"), errcode.OpenID},
+		"gone":          {customText("oGONE0", "x"), errcode.NotFollowing},
+		"no text":       {customText(DefaultFollower, ""), errcode.EmptyText},
+		"too long":      {customText(DefaultFollower, strings.Repeat("x", maxCustomText+1)), errcode.TextTooLong},
+		"unknown type":  {`{"touser":"` + DefaultFollower + `","msgtype":"x"}`, errcode.MessageType},
+		"unknown media": {`{"touser":"` + DefaultFollower + `","msgtype":"image","image":{"media_id":"x"}}`, errcode.MediaID},
+		"no article":    {`{"touser":"` + DefaultFollower + `","msgtype":"news","news":{"articles":[]}}`, errcode.Articles},
+		"news":          {`{"touser":"` + DefaultFollower + `","msgtype":"news","news":{"articles":[{"title":"T"}]}}`, errcode.OK},
+		"line breaks":   {customText(DefaultFollower, "a\nb\\u4f60"), errcode.OK},
 	} {
 		if got := errCode(api(t, platform, http.MethodPost, sendPath, withToken(token), test.body)); got != int(test.want) {
 			t.Errorf("%s: errcode %d, want %d", name, got, test.want)
@@ -159,7 +161,7 @@ func TestMedia(t *testing.T) {
 	if !ok {
 		t.Fatalf("upload: %v", given)
 	}
-	if got := errCode(upload([]byte("text"))); got != int(codeFileType) {
+	if got := errCode(upload([]byte("text"))); got != int(errcode.FileType) {
 		t.Errorf("a text as image: %d", got)
 	}
 	query := withToken(token)
@@ -212,13 +214,13 @@ func TestMenuAndUsers(t *testing.T) {
 	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/menu/create", token, created)); got != 0 {
 		t.Errorf("create: %d", got)
 	}
-	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/menu/create", token, `{"button":[]}`)); got != int(codeButtons) {
+	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/menu/create", token, `{"button":[]}`)); got != int(errcode.Buttons) {
 		t.Errorf("create without buttons: %d", got)
 	}
 	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/menu/delete", token, "")); got != 0 {
 		t.Errorf("delete: %d", got)
 	}
-	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/menu/get", token, "")); got != int(codeNoMenu) {
+	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/menu/get", token, "")); got != int(errcode.NoMenu) {
 		t.Errorf("get after delete: %d", got)
 	}
 	token.Set("openid", DefaultFollower)
@@ -228,7 +230,7 @@ func TestMenuAndUsers(t *testing.T) {
 	if list := api(t, platform, http.MethodGet, "/cgi-bin/user/get", token, ""); list["total"] != 1.0 {
 		t.Errorf("user list: %v", list)
 	}
-	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/unknown", token, "")); got != int(codeURL) {
+	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/unknown", token, "")); got != int(errcode.URL) {
 		t.Errorf("unknown path: %d", got)
 	}
 }

@@ -1,6 +1,11 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+)
 
 // maxSummarySpan is how many days 获取用户增减数据 spans at most.
 const maxSummarySpan = 7
@@ -12,7 +17,7 @@ func (p *Platform) getUserSummary(r *apiRequest) apiAnswer {
 		Begin string `json:"begin_date"`
 		End   string `json:"end_date"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -21,16 +26,16 @@ func (p *Platform) getUserSummary(r *apiRequest) apiAnswer {
 
 // answerStatistics checks the days, the last of which must be over in China.
 func answerStatistics(begin, end string, now time.Time) apiAnswer {
-	first, err := time.ParseInLocation(time.DateOnly, begin, chinaTime)
+	first, err := time.ParseInLocation(time.DateOnly, begin, quota.China)
 	if err != nil {
-		return refuse(codeDate)
+		return refuse(errcode.Date)
 	}
-	last, err := time.ParseInLocation(time.DateOnly, end, chinaTime)
+	last, err := time.ParseInLocation(time.DateOnly, end, quota.China)
 	if err != nil {
-		return refuse(codeDate)
+		return refuse(errcode.Date)
 	}
-	if last.Before(first) || !last.Before(first.AddDate(0, 0, maxSummarySpan)) || end >= dayOf(now) {
-		return refuse(codeDateRange)
+	if last.Before(first) || !last.Before(first.AddDate(0, 0, maxSummarySpan)) || end >= quota.DayOf(now) {
+		return refuse(errcode.DateRange)
 	}
 
 	return answer(map[string]any{"list": []any{}})

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // checkCallback serves POST /cgi-bin/callback/check (网络检测): it looks up the callback URL's host, and knocks at its
@@ -17,18 +19,18 @@ func (p *Platform) checkCallback(r *apiRequest) apiAnswer {
 		Action   string `json:"action"`
 		Operator string `json:"check_operator"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	switch {
 	case !slices.Contains([]string{"dns", "ping", "all"}, asked.Action):
-		return refuse(codeCheckAction)
+		return refuse(errcode.CheckAction)
 	case !slices.Contains([]string{"CHINANET", "UNICOM", "CAP", "DEFAULT"}, asked.Operator):
-		return refuse(codeCheckOperator)
+		return refuse(errcode.CheckOperator)
 	}
 	target, err := url.Parse(r.state.CallbackURL)
 	if err != nil || target.Host == "" {
-		return refuse(codeNoCallbackURL)
+		return refuse(errcode.NoCallbackURL)
 	}
 
 	return apiAnswer{work: func(ctx context.Context) apiAnswer { return knock(ctx, target, asked.Action) }}

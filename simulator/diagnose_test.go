@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/wxstack/wxstack/simulator/internal/quota"
 )
 
 // TestDiagnosis covers token.md section 6 and the reads of api.md section 5 that
@@ -51,13 +53,13 @@ func TestRecordsHideSecrets(t *testing.T) {
 	t.Parallel()
 	const secret = "pass/word+1="
 	calls := map[string]struct{ path, query, body, fault string }{
-		"query":           {path: pathClassic, query: url.Values{"grant_type": {grantClient}, "appid": {DefaultAppID}, "secret": {secret}}.Encode()},
-		"body":            {path: pathStable, body: `{"grant_type":"client_credential","appid":"` + DefaultAppID + `","secret":"` + secret + `"}`},
-		"wrong AppID":     {path: pathStable, body: `{"grant_type":"client_credential","appid":"wx1","secret":"` + secret + `"}`},
-		"refused":         {path: pathStable, body: `{"appid":"` + DefaultAppID + `","secret":"` + secret + `"}`, fault: `{"errcode":45009,"count":1}`},
-		"not received":    {path: pathStable, body: `{"secret":"` + secret + `"}`, fault: `{"drop":"before","count":1}`},
-		"malformed":       {path: pathStable, body: `{"secret":"` + secret + `",}`},
-		"cut off":         {path: pathStable, body: `{"secret": "` + secret},
+		"query":           {path: quota.PathClassic, query: url.Values{"grant_type": {grantClient}, "appid": {DefaultAppID}, "secret": {secret}}.Encode()},
+		"body":            {path: quota.PathStable, body: `{"grant_type":"client_credential","appid":"` + DefaultAppID + `","secret":"` + secret + `"}`},
+		"wrong AppID":     {path: quota.PathStable, body: `{"grant_type":"client_credential","appid":"wx1","secret":"` + secret + `"}`},
+		"refused":         {path: quota.PathStable, body: `{"appid":"` + DefaultAppID + `","secret":"` + secret + `"}`, fault: `{"errcode":45009,"count":1}`},
+		"not received":    {path: quota.PathStable, body: `{"secret":"` + secret + `"}`, fault: `{"drop":"before","count":1}`},
+		"malformed":       {path: quota.PathStable, body: `{"secret":"` + secret + `",}`},
+		"cut off":         {path: quota.PathStable, body: `{"secret": "` + secret},
 		"component":       {path: "/cgi-bin/component/api_component_token", body: `{"component_appsecret":"` + secret + `","component_verify_ticket":7}`},
 		"unknown to all":  {path: "/cgi-bin/nothing", body: `{"refresh_token":"` + secret + `"}`},
 		"OAuth2, refused": {path: "/sns/oauth2/access_token", query: url.Values{"code": {secret}}.Encode(), fault: `{"errcode":-1,"count":1}`},

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // The limits of drafts (草稿箱).
@@ -73,19 +75,19 @@ func draftEndpoints() map[string]endpoint {
 }
 
 // checkArticle returns the refusal of an article of a draft.
-func (r *apiRequest) checkArticle(article newsItem) errcode {
+func (r *apiRequest) checkArticle(article newsItem) errcode.Code {
 	characters := utf8.RuneCountInString(article.Content)
 	switch {
 	case article.Title == "" || utf8.RuneCountInString(article.Title) > maxDraftTitle:
-		return codeTitleSize
+		return errcode.TitleSize
 	case article.Content == "":
-		return codeEmptyArticle
+		return errcode.EmptyArticle
 	case characters >= maxDraftContent || len(article.Content) > maxDraftBytes:
-		return codeTextTooLong
+		return errcode.TextTooLong
 	case r.state.library.find(article.ThumbMediaID, r.now, kindImage, kindThumb) == nil:
-		return codeMediaID
+		return errcode.MediaID
 	default:
-		return codeOK
+		return errcode.OK
 	}
 }
 
@@ -94,14 +96,14 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 	var asked struct {
 		Articles []newsItem `json:"articles"`
 	}
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	if len(asked.Articles) == 0 || len(asked.Articles) > maxDraftArticles {
-		return refuse(codeArticles)
+		return refuse(errcode.Articles)
 	}
 	for _, article := range asked.Articles {
-		if code := r.checkArticle(article); code != codeOK {
+		if code := r.checkArticle(article); code != errcode.OK {
 			return refuse(code)
 		}
 	}
@@ -112,16 +114,16 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 }
 
 // draft finds the draft that a call is about.
-func (r *apiRequest) draft(into any, id *string) (*draft, errcode) {
-	if code := r.decodeText(into); code != codeOK {
+func (r *apiRequest) draft(into any, id *string) (*draft, errcode.Code) {
+	if code := r.decodeText(into); code != errcode.OK {
 		return nil, code
 	}
 	found := r.state.drafts.find(*id)
 	if found == nil {
-		return nil, codeMediaID
+		return nil, errcode.MediaID
 	}
 
-	return found, codeOK
+	return found, errcode.OK
 }
 
 // draftID is the body of the calls about one draft.
@@ -133,7 +135,7 @@ type draftID struct {
 func (p *Platform) getDraft(r *apiRequest) apiAnswer {
 	var asked draftID
 	found, code := r.draft(&asked, &asked.MediaID)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -150,29 +152,29 @@ func (p *Platform) updateDraft(r *apiRequest) apiAnswer {
 	}
 	found, code := r.draft(&asked, &asked.MediaID)
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case asked.Index < 0 || asked.Index >= len(found.articles):
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
-	if code := r.checkArticle(asked.Article); code != codeOK {
+	if code := r.checkArticle(asked.Article); code != errcode.OK {
 		return refuse(code)
 	}
 	found.articles[asked.Index], found.updated = asked.Article, r.now
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // deleteDraft serves POST /cgi-bin/draft/delete.
 func (p *Platform) deleteDraft(r *apiRequest) apiAnswer {
 	var asked draftID
 	found, code := r.draft(&asked, &asked.MediaID)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	r.state.drafts.drafts = slices.DeleteFunc(r.state.drafts.drafts, func(one *draft) bool { return one == found })
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // countDrafts serves GET /cgi-bin/draft/count.
@@ -190,16 +192,16 @@ type pageRequest struct {
 func (a pageRequest) withContent() bool { return a.NoContent != true && a.NoContent != 1.0 }
 
 // page reads what part of a list a call wants.
-func (r *apiRequest) page() (pageRequest, errcode) {
+func (r *apiRequest) page() (pageRequest, errcode.Code) {
 	var asked pageRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return asked, code
 	}
 	if asked.Offset < 0 || asked.Count < 1 || asked.Count > maxDraftPage {
-		return asked, codeArguments
+		return asked, errcode.Arguments
 	}
 
-	return asked, codeOK
+	return asked, errcode.OK
 }
 
 // pageOf is a part of a list, newest first, as both lists of articles are answered.
@@ -219,7 +221,7 @@ func pageOf[T any](all []T, asked pageRequest, entry func(T) map[string]any) api
 // listDrafts serves POST /cgi-bin/draft/batchget.
 func (p *Platform) listDrafts(r *apiRequest) apiAnswer {
 	asked, code := r.page()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 

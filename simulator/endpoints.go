@@ -3,6 +3,8 @@ package simulator
 import (
 	"maps"
 	"net/http"
+
+	"github.com/wxstack/wxstack/simulator/internal/quota"
 )
 
 // endpoint is one API of the platform.
@@ -75,8 +77,8 @@ func endpoints() map[string]endpoint {
 
 func credentialEndpoints() map[string]endpoint {
 	return map[string]endpoint{
-		pathClassic:                 get((*Platform).getToken).withoutToken(),
-		pathStable:                  post((*Platform).getStableToken).withoutToken(),
+		quota.PathClassic:           get((*Platform).getToken).withoutToken(),
+		quota.PathStable:            post((*Platform).getStableToken).withoutToken(),
 		"/cgi-bin/gettoken":         get((*Platform).getWorkToken).withoutToken(),
 		"/cgi-bin/get_jsapi_ticket": get((*Platform).getWorkTicket),
 		"/cgi-bin/ticket/get":       get((*Platform).getWorkAgentTicket),

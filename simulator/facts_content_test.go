@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
 	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
@@ -46,17 +48,17 @@ func TestFactsOfConventions(t *testing.T) {
 			}
 		},
 		"(O) 44002 for an empty body": func(t *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/menu/get", ""), codeOK)
-			w.want(api(t, w.Platform, http.MethodPost, sendPath, withToken(w.token), ""), codeEmptyBody)
+			w.want(w.call("/cgi-bin/menu/get", ""), errcode.OK)
+			w.want(api(t, w.Platform, http.MethodPost, sendPath, withToken(w.token), ""), errcode.EmptyBody)
 		},
-		"(O) 47001 for a malformed one":           func(_ *testing.T, w *world) { w.want(w.call(sendPath, "{"), codeJSON) },
-		"(O) 43001 for POST, where GET is needed": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/user/get", "{}"), codeNeedGET) },
-		"(O) 43002 for GET, where POST is needed": func(_ *testing.T, w *world) { w.want(w.call(sendPath, ""), codeNeedPOST) },
+		"(O) 47001 for a malformed one":           func(_ *testing.T, w *world) { w.want(w.call(sendPath, "{"), errcode.JSON) },
+		"(O) 43001 for POST, where GET is needed": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/user/get", "{}"), errcode.NeedGET) },
+		"(O) 43002 for GET, where POST is needed": func(_ *testing.T, w *world) { w.want(w.call(sendPath, ""), errcode.NeedPOST) },
 		"(O) 40033 for \\uXXXX in texts": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
-			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"\u4f60"}}`), codeCharset)
-			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"\u4f60"}}`), codeCharset)
-			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"type":"click","name":"\u4f60","key":"K"}]}`), codeCharset)
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"\u4f60"}}`), errcode.Charset)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"\u4f60"}}`), errcode.Charset)
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"type":"click","name":"\u4f60","key":"K"}]}`), errcode.Charset)
 			for path, body := range map[string]string{
 				"/cgi-bin/message/mass/sendall":      `{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"\u4f60"}}`,
 				templatePath:                         `{"touser":"` + DefaultFollower + `","template_id":"` + DefaultTemplateID + `","data":{"a":{"value":"\u4f60"}}}`,
@@ -66,7 +68,7 @@ func TestFactsOfConventions(t *testing.T) {
 				"/cgi-bin/qrcode/create":             `{"action_name":"QR_LIMIT_STR_SCENE","action_info":{"scene":{"scene_str":"\u4f60"}}}`,
 				"/customservice/kfaccount/add":       `{"kf_account":"a@b","nickname":"\u4f60"}`,
 			} {
-				w.want(w.call(path, body), codeCharset)
+				w.want(w.call(path, body), errcode.Charset)
 			}
 		},
 		"(O) ids of 64 bits": func(t *testing.T, w *world) {
@@ -75,7 +77,7 @@ func TestFactsOfConventions(t *testing.T) {
 				t.Errorf("%s", body)
 			}
 		},
-		"(O) an unknown path is 40066": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/unknown", ""), codeURL) },
+		"(O) an unknown path is 40066": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/unknown", ""), errcode.URL) },
 	}.run(t)
 }
 
@@ -85,16 +87,16 @@ func TestFactsOfDailyLimits(t *testing.T) {
 	list := facts{
 		"(O) over the limit 45009": func(t *testing.T, w *world) {
 			for range 500 {
-				w.want(w.call("/cgi-bin/user/get", ""), codeOK)
+				w.want(w.call("/cgi-bin/user/get", ""), errcode.OK)
 			}
-			w.want(w.call("/cgi-bin/user/get", ""), codeDailyQuota)
+			w.want(w.call("/cgi-bin/user/get", ""), errcode.DailyQuota)
 		},
 	}
 	for name, limit := range map[string]struct {
 		path string
 		want float64
 	}{
-		"(O) 2,000 tokens": {pathClassic, 2000}, "(O) 1,000 menus": {"/cgi-bin/menu/create", 1000}, "(O) 10,000 reads of menus": {"/cgi-bin/menu/get", 10_000},
+		"(O) 2,000 tokens": {quota.PathClassic, 2000}, "(O) 1,000 menus": {"/cgi-bin/menu/create", 1000}, "(O) 10,000 reads of menus": {"/cgi-bin/menu/get", 10_000},
 		"(O) 1,000 deletions of menus": {"/cgi-bin/menu/delete", 1000}, "(O) 1,000 tags": {"/cgi-bin/tags/create", 1000},
 		"(O) 100,000 times tagging": {"/cgi-bin/tags/members/batchtagging", 100_000}, "(≠) 100,000 uploads": {"/cgi-bin/media/upload", 100_000},
 		"(≠) 200,000 downloads": {"/cgi-bin/media/get", 200_000}, "(O) 500,000 customer-service messages": {sendPath, 500_000},
@@ -117,25 +119,25 @@ func TestFactsOfDailyLimits(t *testing.T) {
 func TestFactsOfCustomerService(t *testing.T) {
 	t.Parallel()
 	list := facts{
-		"(O) 45015 outside of every window": func(_ *testing.T, w *world) { w.want(w.send("x"), codeWindowClosed) },
+		"(O) 45015 outside of every window": func(_ *testing.T, w *world) { w.want(w.send("x"), errcode.WindowClosed) },
 		"(M) one article, 45008 for more": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
-			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"news","news":{"articles":[{"title":"a"},{"title":"b"}]}}`), codeArticles)
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"news","news":{"articles":[{"title":"a"},{"title":"b"}]}}`), errcode.Articles)
 		},
 		"(C) 45002 for a text over 2048 bytes": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
-			w.want(w.send(strings.Repeat("x", 2048)), codeOK)
-			w.want(w.send(strings.Repeat("x", 2049)), codeTextTooLong)
+			w.want(w.send(strings.Repeat("x", 2048)), errcode.OK)
+			w.want(w.send(strings.Repeat("x", 2049)), errcode.TextTooLong)
 		},
-		"(O) 40003 for a stranger": func(_ *testing.T, w *world) { w.want(w.call(sendPath, customText("oNOBODY", "x")), codeOpenID) },
+		"(O) 40003 for a stranger": func(_ *testing.T, w *world) { w.want(w.call(sendPath, customText("oNOBODY", "x")), errcode.OpenID) },
 		"(O) 43004 for somebody who left": func(_ *testing.T, w *world) {
 			w.act(Push{Type: TypeEvent, Event: EventUnsubscribe})
-			w.want(w.send("x"), codeNotFollowing)
+			w.want(w.send("x"), errcode.NotFollowing)
 		},
 		"(O) a new trigger opens a new allowance": func(_ *testing.T, w *world) {
 			w.spend(Push{Content: "x"}, 5)
 			w.act(Push{Content: "y"})
-			w.want(w.send("x"), codeOK)
+			w.want(w.send("x"), errcode.OK)
 		},
 		"(O) the window of a message is 48 hours": func(_ *testing.T, w *world) { w.window(Push{Content: "x"}, 48*time.Hour) },
 		"(O) the window of a menu press is 1 minute": func(_ *testing.T, w *world) {
@@ -145,45 +147,45 @@ func TestFactsOfCustomerService(t *testing.T) {
 		"(O) 48002 when the user refuses": func(t *testing.T, w *world) {
 			w.act(Push{Content: "x"})
 			steer(t, w.Platform, http.MethodPost, "followers/refuse", `{"refuses":true}`, http.StatusOK)
-			w.want(w.send("x"), codeRefused)
+			w.want(w.send("x"), errcode.Refused)
 			steer(t, w.Platform, http.MethodPost, "followers/refuse", `{"refuses":false}`, http.StatusOK)
-			w.want(w.send("x"), codeOK)
+			w.want(w.send("x"), errcode.OK)
 		},
 		"(O) 43019 when the user is on the blacklist": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
-			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), codeOK)
-			w.want(w.send("x"), codeBlacklisted)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), errcode.OK)
+			w.want(w.send("x"), errcode.Blacklisted)
 		},
 		"(K) business/send and business/typing": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
-			w.want(w.call("/cgi-bin/message/custom/business/send", `{"businessid":1,"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"}}`), codeOK)
-			w.want(w.call("/cgi-bin/message/custom/business/typing", `{"businessid":1,"touser":"`+DefaultFollower+`","command":"Typing"}`), codeOK)
+			w.want(w.call("/cgi-bin/message/custom/business/send", `{"businessid":1,"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"}}`), errcode.OK)
+			w.want(w.call("/cgi-bin/message/custom/business/typing", `{"businessid":1,"touser":"`+DefaultFollower+`","command":"Typing"}`), errcode.OK)
 		},
 		"(K) 45080 for typing without a message in the last 30 s": func(_ *testing.T, w *world) {
 			typing := func() map[string]any {
 				return w.call("/cgi-bin/message/custom/typing", `{"touser":"`+DefaultFollower+`","command":"Typing"}`)
 			}
-			w.want(typing(), codeTypingWindow)
+			w.want(typing(), errcode.TypingWindow)
 			w.act(Push{Content: "x"})
-			w.want(typing(), codeOK)
-			w.want(typing(), codeTypingTwice)
+			w.want(typing(), errcode.OK)
+			w.want(typing(), errcode.TypingTwice)
 			w.later(31 * time.Second)
-			w.want(typing(), codeTypingWindow)
-			w.want(w.call("/cgi-bin/message/custom/typing", `{"touser":"`+DefaultFollower+`","command":"x"}`), codeTypingCommand)
+			w.want(typing(), errcode.TypingWindow)
+			w.want(w.call("/cgi-bin/message/custom/typing", `{"touser":"`+DefaultFollower+`","command":"x"}`), errcode.TypingCommand)
 		},
 		"(K) 65401 for an agent that doesn't exist, if there are any": func(_ *testing.T, w *world) {
 			w.act(Push{Content: "x"})
 			as := func(agent string) map[string]any {
 				return w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"},"customservice":{"kf_account":"`+agent+`"}}`)
 			}
-			w.want(as("ming@wxdev"), codeOK)
-			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), codeOK)
-			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), codeAgentTwice)
-			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming","nickname":"小明"}`), codeAgentName)
-			w.want(as("hong@wxdev"), codeAgent)
-			w.want(as("ming@wxdev"), codeOK)
-			w.want(w.call("/customservice/kfaccount/del?kf_account=ming@wxdev", ""), codeOK)
-			w.want(w.call("/customservice/kfaccount/update", `{"kf_account":"ming@wxdev","nickname":"大明"}`), codeAgent)
+			w.want(as("ming@wxdev"), errcode.OK)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), errcode.OK)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming@wxdev","nickname":"小明"}`), errcode.AgentTwice)
+			w.want(w.call("/customservice/kfaccount/add", `{"kf_account":"ming","nickname":"小明"}`), errcode.AgentName)
+			w.want(as("hong@wxdev"), errcode.Agent)
+			w.want(as("ming@wxdev"), errcode.OK)
+			w.want(w.call("/customservice/kfaccount/del?kf_account=ming@wxdev", ""), errcode.OK)
+			w.want(w.call("/customservice/kfaccount/update", `{"kf_account":"ming@wxdev","nickname":"大明"}`), errcode.Agent)
 		},
 	}
 	for name, trigger := range map[string]struct {
@@ -209,11 +211,11 @@ func (w *world) spend(trigger Push, count int) {
 	w.t.Helper()
 	w.act(trigger)
 	for range count {
-		w.want(w.send("x"), codeOK)
+		w.want(w.send("x"), errcode.OK)
 	}
-	refusal := codeCountSpent
+	refusal := errcode.CountSpent
 	if count == 0 {
-		refusal = codeWindowClosed
+		refusal = errcode.WindowClosed
 	}
 	w.want(w.send("x"), refusal)
 }
@@ -224,9 +226,9 @@ func (w *world) window(trigger Push, length time.Duration) {
 	w.act(trigger)
 	w.later(length - time.Second)
 	w.token = ""
-	w.want(w.send("x"), codeOK)
+	w.want(w.send("x"), errcode.OK)
 	w.later(time.Second)
-	w.want(w.send("x"), codeWindowClosed)
+	w.want(w.send("x"), errcode.WindowClosed)
 }
 
 // Custom menus (自定义菜单); conditional ones: TestConditionalMenus.
@@ -240,62 +242,62 @@ func TestFactsOfMenus(t *testing.T) {
 	const click = `{"type":"click","name":"一","key":"K"}`
 	list := facts{
 		"(O) 46003 when there is none": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/menu/delete", ""), codeOK)
-			w.want(w.call("/cgi-bin/menu/get", ""), codeNoMenu)
+			w.want(w.call("/cgi-bin/menu/delete", ""), errcode.OK)
+			w.want(w.call("/cgi-bin/menu/get", ""), errcode.NoMenu)
 		},
 		"(O) 65303 for a conditional menu without a default one": func(_ *testing.T, w *world) {
 			w.call("/cgi-bin/menu/delete", "")
-			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"tag_id":"2"}}`), codeNoDefaultMenu)
+			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"tag_id":"2"}}`), errcode.NoDefaultMenu)
 		},
 		"(M) deletion takes the conditional menus as well": func(t *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"client_platform_type":"3"}}`), codeOK)
+			w.want(w.call("/cgi-bin/menu/addconditional", `{"button":[`+click+`],"matchrule":{"client_platform_type":"3"}}`), errcode.OK)
 			w.call("/cgi-bin/menu/delete", "")
-			w.want(w.call("/cgi-bin/menu/create", `{"button":[`+click+`]}`), codeOK)
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[`+click+`]}`), errcode.OK)
 			if given := w.call("/cgi-bin/menu/get", ""); given["conditionalmenu"] != nil {
 				t.Errorf("%v", given)
 			}
 		},
 		"(K) get_current_selfmenu_info has its entries in a list": func(t *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/menu/create", sub(`"type":"view","url":"https://example.com/"`)), codeOK)
+			w.want(w.call("/cgi-bin/menu/create", sub(`"type":"view","url":"https://example.com/"`)), errcode.OK)
 			if got := fmt.Sprint(w.call("/cgi-bin/get_current_selfmenu_info", "")); !strings.Contains(got, "sub_button:map[list:[map[name:二 type:view url:https://example.com/]]]") {
 				t.Error(got)
 			}
 		},
 		"(O) every type that the documents have": func(_ *testing.T, w *world) {
 			for _, kind := range []string{"click", "scancode_push", "scancode_waitmsg", "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select"} {
-				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`","key":"K"`)), codeOK)
-				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`"`)), codeMenuKey)
+				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`","key":"K"`)), errcode.OK)
+				w.want(w.call("/cgi-bin/menu/create", button(`"type":"`+kind+`"`)), errcode.MenuKey)
 			}
-			w.want(w.call("/cgi-bin/menu/create", button(`"type":"miniprogram","url":"https://example.com/","appid":"wx1","pagepath":"p"`)), codeOK)
-			w.want(w.call("/cgi-bin/menu/create", button(`"type":"media_id","media_id":"`+DefaultNewsID+`"`)), codeOK)
-			w.want(w.call("/cgi-bin/menu/create", button(`"type":"article_id","article_id":"A"`)), codeOK)
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"miniprogram","url":"https://example.com/","appid":"wx1","pagepath":"p"`)), errcode.OK)
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"media_id","media_id":"`+DefaultNewsID+`"`)), errcode.OK)
+			w.want(w.call("/cgi-bin/menu/create", button(`"type":"article_id","article_id":"A"`)), errcode.OK)
 		},
 	}
 	for name, test := range map[string]struct {
 		body string
-		want errcode
+		want errcode.Code
 	}{
-		"(O) three buttons":                  {`{"button":[` + many(3, click) + `]}`, codeOK},
-		"(O) 40016 for four":                 {`{"button":[` + many(4, click) + `]}`, codeButtons},
-		"(O) 40016 for none":                 {`{"button":[]}`, codeButtons},
-		"(O) five entries":                   {`{"button":[{"name":"一","sub_button":[` + many(5, click) + `]}]}`, codeOK},
-		"(O) 40023 for six":                  {`{"button":[{"name":"一","sub_button":[` + many(6, click) + `]}]}`, codeSubSize},
-		"(O) 40022 for a third level":        {`{"button":[{"name":"一","sub_button":[{"name":"二","sub_button":[` + click + `]}]}]}`, codeSubLevel},
-		"(≠) long names are cut by clients":  {`{"button":[{"type":"click","name":"` + strings.Repeat("名", 40) + `","key":"K"}]}`, codeOK},
-		"(O) 40018 for no name":              {`{"button":[{"type":"click","key":"K"}]}`, codeMenuName},
-		"(O) 40025 for an entry without one": {`{"button":[{"name":"一","sub_button":[{"type":"click","key":"K"}]}]}`, codeSubName},
-		"(O) 40017 for an unknown type":      {button(`"type":"x"`), codeMenuType},
-		"(O) 40024 for an entry of one":      {sub(`"type":"x"`), codeSubType},
-		"(M) a key of 128 bytes":             {button(`"type":"click","key":"` + strings.Repeat("k", 128) + `"`), codeOK},
-		"(M) 40019 for 129":                  {button(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), codeMenuKey},
-		"(M) 40026 for an entry's":           {sub(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), codeSubKey},
-		"(M) an address of 1024 bytes":       {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-13) + `"`), codeOK},
-		"(M) 40020 for 1025":                 {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-12) + `"`), codeMenuURL},
-		"(M) 40027 for an entry's":           {sub(`"type":"view","url":"x"`), codeSubURL},
-		"(O) a mini program needs its appid": {button(`"type":"miniprogram","url":"https://e.cn/","pagepath":"p"`), codeAppID},
-		"(O) and its pagepath":               {button(`"type":"miniprogram","url":"https://e.cn/","appid":"wx1"`), codePagePath},
-		"(O) material that exists":           {button(`"type":"media_id","media_id":"x"`), codeMediaID},
-		"(O) an article_id":                  {button(`"type":"article_view_limited"`), codeArticleID},
+		"(O) three buttons":                  {`{"button":[` + many(3, click) + `]}`, errcode.OK},
+		"(O) 40016 for four":                 {`{"button":[` + many(4, click) + `]}`, errcode.Buttons},
+		"(O) 40016 for none":                 {`{"button":[]}`, errcode.Buttons},
+		"(O) five entries":                   {`{"button":[{"name":"一","sub_button":[` + many(5, click) + `]}]}`, errcode.OK},
+		"(O) 40023 for six":                  {`{"button":[{"name":"一","sub_button":[` + many(6, click) + `]}]}`, errcode.SubSize},
+		"(O) 40022 for a third level":        {`{"button":[{"name":"一","sub_button":[{"name":"二","sub_button":[` + click + `]}]}]}`, errcode.SubLevel},
+		"(≠) long names are cut by clients":  {`{"button":[{"type":"click","name":"` + strings.Repeat("名", 40) + `","key":"K"}]}`, errcode.OK},
+		"(O) 40018 for no name":              {`{"button":[{"type":"click","key":"K"}]}`, errcode.MenuName},
+		"(O) 40025 for an entry without one": {`{"button":[{"name":"一","sub_button":[{"type":"click","key":"K"}]}]}`, errcode.SubName},
+		"(O) 40017 for an unknown type":      {button(`"type":"x"`), errcode.MenuType},
+		"(O) 40024 for an entry of one":      {sub(`"type":"x"`), errcode.SubType},
+		"(M) a key of 128 bytes":             {button(`"type":"click","key":"` + strings.Repeat("k", 128) + `"`), errcode.OK},
+		"(M) 40019 for 129":                  {button(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), errcode.MenuKey},
+		"(M) 40026 for an entry's":           {sub(`"type":"click","key":"` + strings.Repeat("k", 129) + `"`), errcode.SubKey},
+		"(M) an address of 1024 bytes":       {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-13) + `"`), errcode.OK},
+		"(M) 40020 for 1025":                 {button(`"type":"view","url":"https://e.cn/` + strings.Repeat("u", 1024-12) + `"`), errcode.MenuURL},
+		"(M) 40027 for an entry's":           {sub(`"type":"view","url":"x"`), errcode.SubURL},
+		"(O) a mini program needs its appid": {button(`"type":"miniprogram","url":"https://e.cn/","pagepath":"p"`), errcode.AppID},
+		"(O) and its pagepath":               {button(`"type":"miniprogram","url":"https://e.cn/","appid":"wx1"`), errcode.PagePath},
+		"(O) material that exists":           {button(`"type":"media_id","media_id":"x"`), errcode.MediaID},
+		"(O) an article_id":                  {button(`"type":"article_view_limited"`), errcode.ArticleID},
 	} {
 		list[name+" (menu/create)"] = func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/menu/create", test.body), test.want) }
 	}
@@ -310,15 +312,15 @@ func TestFactsOfUsers(t *testing.T) {
 	}
 	facts{
 		"(O) a remark of 30 characters": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 30)+`"}`), codeOK)
-			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 31)+`"}`), codeArguments)
+			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 30)+`"}`), errcode.OK)
+			w.want(w.call("/cgi-bin/user/info/updateremark", `{"openid":"`+DefaultFollower+`","remark":"`+strings.Repeat("名", 31)+`"}`), errcode.Arguments)
 		},
 		"(O) 100 followers in one batchget": func(_ *testing.T, w *world) {
 			list := func(count int) string {
 				return `{"user_list":[` + strings.TrimSuffix(strings.Repeat(`{"openid":"`+DefaultFollower+`"},`, count), ",") + `]}`
 			}
-			w.want(w.call("/cgi-bin/user/info/batchget", list(100)), codeOK)
-			w.want(w.call("/cgi-bin/user/info/batchget", list(101)), codeOpenIDs)
+			w.want(w.call("/cgi-bin/user/info/batchget", list(100)), errcode.OK)
+			w.want(w.call("/cgi-bin/user/info/batchget", list(101)), errcode.OpenIDs)
 		},
 		"(M) nickname and avatar are not filled": func(t *testing.T, w *world) {
 			if given := w.call("/cgi-bin/user/info?openid="+DefaultFollower, ""); given["nickname"] != nil || given["headimgurl"] != nil || given["subscribe"] != 1.0 {
@@ -327,37 +329,37 @@ func TestFactsOfUsers(t *testing.T) {
 		},
 		"(O) 100 tags, then 45056": func(_ *testing.T, w *world) {
 			for number := range 100 {
-				w.want(w.call("/cgi-bin/tags/create", fmt.Sprintf(`{"tag":{"name":"t%d"}}`, number)), codeOK)
+				w.want(w.call("/cgi-bin/tags/create", fmt.Sprintf(`{"tag":{"name":"t%d"}}`, number)), errcode.OK)
 			}
-			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"one more"}}`), codeTooManyTags)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"one more"}}`), errcode.TooManyTags)
 		},
 		"(O) a tag's name has 30 bytes, 45158": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), codeOK)
-			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 31)+`"}}`), codeTagNameSize)
-			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), codeTagName)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), errcode.OK)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 31)+`"}}`), errcode.TagNameSize)
+			w.want(w.call("/cgi-bin/tags/create", `{"tag":{"name":"`+strings.Repeat("x", 30)+`"}}`), errcode.TagName)
 		},
 		"(O) 45159 for a tag that isn't there": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":["`+DefaultFollower+`"],"tagid":7}`), codeTagID)
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":["`+DefaultFollower+`"],"tagid":7}`), errcode.TagID)
 		},
 		"(O) 50 followers tagged at once": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(50)+`],"tagid":2}`), codeOK)
-			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(51)+`],"tagid":2}`), codeOpenIDs)
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(50)+`],"tagid":2}`), errcode.OK)
+			w.want(w.call("/cgi-bin/tags/members/batchtagging", `{"openid_list":[`+ids(51)+`],"tagid":2}`), errcode.OpenIDs)
 		},
 		"(M) 20 followers on the blacklist at once": func(t *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(21)+`]}`), codeOpenIDs)
-			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oNOBODY"]}`), codeOpenID)
-			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(20)+`]}`), codeOK)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(21)+`]}`), errcode.OpenIDs)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oNOBODY"]}`), errcode.OpenID)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":[`+ids(20)+`]}`), errcode.OK)
 			if given := w.call("/cgi-bin/tags/members/getblacklist", `{"begin_openid":""}`); given["total"] != 1.0 {
 				t.Errorf("%v", given)
 			}
-			w.want(w.call("/cgi-bin/tags/members/batchunblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), codeOK)
+			w.want(w.call("/cgi-bin/tags/members/batchunblacklist", `{"openid_list":["`+DefaultFollower+`"]}`), errcode.OK)
 			if given := w.call("/cgi-bin/tags/members/getblacklist", `{}`); given["total"] != 0.0 {
 				t.Errorf("%v", given)
 			}
 		},
 		"(O) 100 OpenIDs in one changeopenid": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(100)+`]}`), codeOK)
-			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(101)+`]}`), codeOpenIDs)
+			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(100)+`]}`), errcode.OK)
+			w.want(w.call("/cgi-bin/changeopenid", `{"from_appid":"wx1","openid_list":[`+ids(101)+`]}`), errcode.OpenIDs)
 		},
 	}.run(t)
 }
@@ -394,7 +396,7 @@ func TestFactsOfMaterial(t *testing.T) {
 				w.t.Errorf("status %d", status)
 			}
 			w.later(2 * time.Second)
-			w.want(w.call("/cgi-bin/media/get?media_id="+id, ""), codeMediaID)
+			w.want(w.call("/cgi-bin/media/get?media_id="+id, ""), errcode.MediaID)
 		},
 		"(O) a temporary video is given by its address": func(t *testing.T, w *world) {
 			film := sampleFile(kindVideo)
@@ -413,16 +415,16 @@ func TestFactsOfMaterial(t *testing.T) {
 			if _, data := request(w.t, http.MethodGet, w.URL()+"/cgi-bin/media/get/jssdk?media_id="+id+"&access_token="+w.token, ""); !strings.HasPrefix(string(data), "#!AMR") {
 				w.t.Errorf("%d bytes", len(data))
 			}
-			w.want(w.call("/cgi-bin/media/get/jssdk?media_id=x", ""), codeMediaID)
+			w.want(w.call("/cgi-bin/media/get/jssdk?media_id=x", ""), errcode.MediaID)
 		},
 		"(C) a picture in an article is under 1 MB, JPG or PNG": func(_ *testing.T, w *world) {
-			w.want(put(w, "/cgi-bin/media/uploadimg?", samplePicture(), ""), codeOK)
-			w.want(put(w, "/cgi-bin/media/uploadimg?", filled(kindImage, 1<<20), ""), codePictureSize)
-			w.want(put(w, "/cgi-bin/media/uploadimg?", []byte("GIF89a"), ""), codeFileType)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", samplePicture(), ""), errcode.OK)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", filled(kindImage, 1<<20), ""), errcode.PictureSize)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", []byte("GIF89a"), ""), errcode.FileType)
 		},
 		"(O) a permanent video brings its description": func(_ *testing.T, w *world) {
-			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), ""), codeArguments)
-			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), `{"title":"t","introduction":"i"}`), codeOK)
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), ""), errcode.Arguments)
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), `{"title":"t","introduction":"i"}`), errcode.OK)
 		},
 		"(M) 45001 when the library is full": func(_ *testing.T, w *world) {
 			account := w.state.accounts[DefaultAppID]
@@ -430,48 +432,48 @@ func TestFactsOfMaterial(t *testing.T) {
 				item := &mediaItem{id: strconv.Itoa(number), kind: kindVoice}
 				account.library.items[item.id], account.library.order = item, append(account.library.order, item.id)
 			}
-			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", sampleFile(kindVoice), ""), codeLibraryFull)
+			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", sampleFile(kindVoice), ""), errcode.LibraryFull)
 		},
 		"(O) 20 at most in a list": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":20}`), codeOK)
-			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":21}`), codeArguments)
-			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":0}`), codeArguments)
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":20}`), errcode.OK)
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":21}`), errcode.Arguments)
+			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":0}`), errcode.Arguments)
 		},
 		"(O) 48005 for material that a menu uses": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"name":"一","type":"media_id","media_id":"`+DefaultNewsID+`"}]}`), codeOK)
-			w.want(w.call("/cgi-bin/material/del_material", `{"media_id":"`+DefaultNewsID+`"}`), codeMediaInUse)
+			w.want(w.call("/cgi-bin/menu/create", `{"button":[{"name":"一","type":"media_id","media_id":"`+DefaultNewsID+`"}]}`), errcode.OK)
+			w.want(w.call("/cgi-bin/material/del_material", `{"media_id":"`+DefaultNewsID+`"}`), errcode.MediaInUse)
 		},
 		"(O) a voice of 60 s, (M) 45007 for a longer one": func(_ *testing.T, w *world) {
 			second := sampleFile(kindVoice)[len(openings[kindVoice].bytes):]
 			voice := func(seconds int) []byte {
 				return append([]byte(openings[kindVoice].bytes), bytes.Repeat(second, seconds)...)
 			}
-			w.want(temporary(w, kindVoice, voice(60)), codeOK)
-			w.want(temporary(w, kindVoice, voice(61)), codePlaytime)
-			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", voice(61), ""), codePlaytime)
+			w.want(temporary(w, kindVoice, voice(60)), errcode.OK)
+			w.want(temporary(w, kindVoice, voice(61)), errcode.Playtime)
+			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", voice(61), ""), errcode.Playtime)
 		},
 		"(M) 41005 without a Content-Length": func(t *testing.T, w *world) {
 			contentType, body := uploadBody(t, samplePicture(), "")
 			given := upload(t, w.Platform, "/cgi-bin/media/upload?type=image&access_token="+stableToken(t, w.Platform), contentType, struct{ *strings.Reader }{strings.NewReader(body.String())})
-			w.want(given, codeMediaMissing)
+			w.want(given, errcode.MediaMissing)
 		},
 	}
 	for name, test := range map[string]struct {
 		kind   string
 		length int
-		want   errcode
+		want   errcode.Code
 	}{
-		"(≠) a picture of 10 MB": {kindImage, 10 << 20, codeOK}, "(≠) 40006 for a larger one": {kindImage, 10<<20 + 1, codeFileSize},
-		"(O) a voice of 2 MB": {kindVoice, 2 << 20, codeOK}, "(O) 40006 for a longer one": {kindVoice, 2<<20 + 1, codeFileSize},
-		"(O) a video of 10 MB": {kindVideo, 10 << 20, codeOK}, "(O) 40006 for a longer video": {kindVideo, 10<<20 + 1, codeFileSize},
-		"(O) a thumb of 64 KB": {kindThumb, 64 << 10, codeOK}, "(O) 40006 for a larger thumb": {kindThumb, 64<<10 + 1, codeFileSize},
+		"(≠) a picture of 10 MB": {kindImage, 10 << 20, errcode.OK}, "(≠) 40006 for a larger one": {kindImage, 10<<20 + 1, errcode.FileSize},
+		"(O) a voice of 2 MB": {kindVoice, 2 << 20, errcode.OK}, "(O) 40006 for a longer one": {kindVoice, 2<<20 + 1, errcode.FileSize},
+		"(O) a video of 10 MB": {kindVideo, 10 << 20, errcode.OK}, "(O) 40006 for a longer video": {kindVideo, 10<<20 + 1, errcode.FileSize},
+		"(O) a thumb of 64 KB": {kindThumb, 64 << 10, errcode.OK}, "(O) 40006 for a larger thumb": {kindThumb, 64<<10 + 1, errcode.FileSize},
 	} {
 		list[name] = func(_ *testing.T, w *world) {
 			w.want(temporary(w, test.kind, filled(test.kind, test.length)), test.want)
 		}
 	}
 	for kind, other := range map[string][]byte{kindImage: []byte("text"), kindThumb: samplePicture(), kindVoice: []byte("text"), kindVideo: []byte("text")} {
-		list["(O) 40005 for another format than "+kind] = func(_ *testing.T, w *world) { w.want(temporary(w, kind, other), codeFileType) }
+		list["(O) 40005 for another format than "+kind] = func(_ *testing.T, w *world) { w.want(temporary(w, kind, other), errcode.FileType) }
 	}
 	list.run(t)
 }
@@ -498,7 +500,7 @@ func TestFactsOfTemplates(t *testing.T) {
 	facts{
 		"(K) TEMPLATESENDJOBFINISH success": func(t *testing.T, w *world) {
 			seen := w.reported()
-			w.want(send(w, DefaultTemplateID), codeOK)
+			w.want(send(w, DefaultTemplateID), errcode.OK)
 			if got := <-seen; got.document.Value("Event") != "TEMPLATESENDJOBFINISH" || got.document.Value("Status") != "success" || got.document.Value("FromUserName") != DefaultFollower {
 				t.Errorf("%s", got.document.XML())
 			}
@@ -508,7 +510,7 @@ func TestFactsOfTemplates(t *testing.T) {
 			if err := w.SetRefusal("", "", true); err != nil {
 				t.Fatal(err)
 			}
-			w.want(send(w, DefaultTemplateID), codeOK)
+			w.want(send(w, DefaultTemplateID), errcode.OK)
 			refused := <-seen
 			if got := refused.document.Value("Status"); got != "failed:user block" || len(w.Chat(DefaultFollower)) != 0 {
 				t.Errorf("status %q", got)
@@ -517,31 +519,31 @@ func TestFactsOfTemplates(t *testing.T) {
 		"(C) 25 templates": func(t *testing.T, w *world) {
 			for range 24 {
 				given := w.call("/cgi-bin/template/api_add_template", `{"template_id_short":"TM00015","keyword_name_list":["订单"]}`)
-				w.want(given, codeOK)
-				w.want(send(w, textOf(given, "template_id")), codeOK)
+				w.want(given, errcode.OK)
+				w.want(send(w, textOf(given, "template_id")), errcode.OK)
 			}
-			w.want(w.call("/cgi-bin/template/api_add_template", `{"template_id_short":"TM00015"}`), codeTemplateCount)
-			w.want(w.call("/cgi-bin/template/del_private_template", `{"template_id":"`+DefaultTemplateID+`"}`), codeOK)
-			w.want(send(w, DefaultTemplateID), codeTemplateID)
+			w.want(w.call("/cgi-bin/template/api_add_template", `{"template_id_short":"TM00015"}`), errcode.TemplateCount)
+			w.want(w.call("/cgi-bin/template/del_private_template", `{"template_id":"`+DefaultTemplateID+`"}`), errcode.OK)
+			w.want(send(w, DefaultTemplateID), errcode.TemplateID)
 		},
 		"(O) industries": func(t *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/template/api_set_industry", `{"industry_id1":"1","industry_id2":"4"}`), codeOK)
+			w.want(w.call("/cgi-bin/template/api_set_industry", `{"industry_id1":"1","industry_id2":"4"}`), errcode.OK)
 			if got := fmt.Sprint(w.call("/cgi-bin/template/get_industry", "")); !strings.Contains(got, "second_class:4") {
 				t.Error(got)
 			}
 		},
 		"(O) subscribe_msg_sent_event": func(t *testing.T, w *world) {
 			seen := w.reported()
-			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), codeOK)
+			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), errcode.OK)
 			if got := <-seen; got.document.Value("Event") != "subscribe_msg_sent_event" || !strings.Contains(got.document.XML(), DefaultTemplateID) {
 				t.Errorf("%s", got.document.XML())
 			}
-			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, "x", `,"data":{}`)), codeTemplateID)
+			w.want(w.call("/cgi-bin/message/subscribe/bizsend", templateBody(DefaultFollower, "x", `,"data":{}`)), errcode.TemplateID)
 		},
 		"(O) one-off subscriptions": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"scene":"1","title":"t","data":{}`)), codeOK)
-			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), codeArguments)
-			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody("oNOBODY", DefaultTemplateID, `,"data":{}`)), codeOpenID)
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"scene":"1","title":"t","data":{}`)), errcode.OK)
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`)), errcode.Arguments)
+			w.want(w.call("/cgi-bin/message/template/subscribe", templateBody("oNOBODY", DefaultTemplateID, `,"data":{}`)), errcode.OpenID)
 		},
 	}.run(t)
 }
@@ -571,8 +573,8 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			if err := w.SetRefusal("", "oREFUSES", true); err != nil {
 				t.Fatal(err)
 			}
-			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oBLACK"]}`), codeOK)
-			w.want(w.call(all, toAll), codeOK)
+			w.want(w.call("/cgi-bin/tags/members/batchblacklist", `{"openid_list":["oBLACK"]}`), errcode.OK)
+			w.want(w.call(all, toAll), errcode.OK)
 			got := (<-seen).document
 			counts := []string{got.Value("Event"), got.Value("FromUserName"), got.Value("Status"), got.Value("TotalCount"), got.Value("FilterCount"), got.Value("SentCount"), got.Value("ErrorCount")}
 			if diff := cmp.Diff([]string{"MASSSENDJOBFINISH", "mphelper", "send success", "3", "2", "1", "1"}, counts); diff != "" {
@@ -585,15 +587,15 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			if err := w.SetAccount(account); err != nil {
 				w.t.Fatal(err)
 			}
-			w.want(w.call(all, toAll), codeOK)
-			w.want(w.call(all, toAll), codeMassQuota)
+			w.want(w.call(all, toAll), errcode.OK)
+			w.want(w.call(all, toAll), errcode.MassQuota)
 			w.later(24 * time.Hour)
 			w.token = ""
-			w.want(w.call(all, toAll), codeOK)
+			w.want(w.call(all, toAll), errcode.OK)
 		},
 		"(C) a follower of a service account gets four a month": func(t *testing.T, w *world) {
 			for range 5 {
-				w.want(w.call(all, toAll), codeOK)
+				w.want(w.call(all, toAll), errcode.OK)
 			}
 			if got := len(w.Chat(DefaultFollower)); got != 4 {
 				t.Errorf("%d arrived", got)
@@ -602,47 +604,47 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 		"(O) a draft is sent as mpnews, but not as a customer-service message": func(t *testing.T, w *world) {
 			w.follow(DefaultFollower, DefaultAppID)
 			id := textOf(article(w, "标题", "<p>正文</p>"), "media_id")
-			w.want(w.call("/cgi-bin/message/mass/preview", `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeOK)
-			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeOK)
-			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"x"}}`), codeMediaID)
+			w.want(w.call("/cgi-bin/message/mass/preview", `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), errcode.OK)
+			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), errcode.OK)
+			w.want(w.call(all, `{"filter":{"is_to_all":true},"msgtype":"mpnews","mpnews":{"media_id":"x"}}`), errcode.MediaID)
 			if chat := w.Chat(DefaultFollower); chat[len(chat)-1].MediaID != id {
 				t.Errorf("the follower saw %+v", chat[len(chat)-1])
 			}
-			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), codeMediaID)
+			w.want(w.call(sendPath, `{"touser":"`+DefaultFollower+`","msgtype":"mpnews","mpnews":{"media_id":"`+id+`"}}`), errcode.MediaID)
 		},
 		"(C) 60 calls a minute": func(t *testing.T, w *world) {
 			book := newMassBook()
 			for range 60 {
-				if code := book.admit(Account{}, "", bookStart); code != codeOK {
+				if code := book.admit(Account{}, "", bookStart); code != errcode.OK {
 					t.Fatal(code)
 				}
 			}
-			if code := book.admit(Account{}, "", bookStart); code != codeMinuteQuota {
+			if code := book.admit(Account{}, "", bookStart); code != errcode.MinuteQuota {
 				t.Error(code)
 			}
 		},
 		"(C) 45066 for a clientmsgid within a minute, then 45065 with what was sent": func(t *testing.T, w *world) {
 			send := func() map[string]any { return w.call(all, `{"clientmsgid":"a",`+toAll[1:]) }
 			first := send()
-			w.want(first, codeOK)
+			w.want(first, errcode.OK)
 			w.later(time.Minute - time.Second)
-			w.want(send(), codeMassTooFast)
+			w.want(send(), errcode.MassTooFast)
 			w.later(time.Second)
 			again := send()
-			w.want(again, codeMassTwice)
+			w.want(again, errcode.MassTwice)
 			if again["msg_id"] != first["msg_id"] {
 				t.Errorf("msg_id is %v, want %v", again["msg_id"], first["msg_id"])
 			}
 		},
 		"(C) 45067 for a clientmsgid of more than 64 bytes": func(_ *testing.T, w *world) {
-			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 65)+`",`+toAll[1:]), codeMassLongID)
-			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 64)+`",`+toAll[1:]), codeOK)
+			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 65)+`",`+toAll[1:]), errcode.MassLongID)
+			w.want(w.call(all, `{"clientmsgid":"`+strings.Repeat("a", 64)+`",`+toAll[1:]), errcode.OK)
 		},
 		"(M) 2 to 10,000 OpenIDs": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/message/mass/send", some(1)), codeMassUsers)
-			w.want(w.call("/cgi-bin/message/mass/send", some(2)), codeOK)
-			w.want(w.call("/cgi-bin/message/mass/send", some(10_000)), codeOK)
-			w.want(w.call("/cgi-bin/message/mass/send", some(10_001)), codeOpenIDs)
+			w.want(w.call("/cgi-bin/message/mass/send", some(1)), errcode.MassUsers)
+			w.want(w.call("/cgi-bin/message/mass/send", some(2)), errcode.OK)
+			w.want(w.call("/cgi-bin/message/mass/send", some(10_000)), errcode.OK)
+			w.want(w.call("/cgi-bin/message/mass/send", some(10_001)), errcode.OpenIDs)
 		},
 		"(K) the state of a mass message, and its deletion": func(t *testing.T, w *world) {
 			// The id has more digits than JavaScript's numbers, and Go's float64, can hold.
@@ -652,21 +654,21 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			if got := w.call("/cgi-bin/message/mass/get", `{"msg_id":"`+id+`"}`)["msg_status"]; got != "SEND_SUCCESS" {
 				t.Errorf("status %v", got)
 			}
-			w.want(w.call("/cgi-bin/message/mass/delete", `{"msg_id":`+id+`}`), codeOK)
+			w.want(w.call("/cgi-bin/message/mass/delete", `{"msg_id":`+id+`}`), errcode.OK)
 			if got := w.call("/cgi-bin/message/mass/get", `{"msg_id":`+id+`}`)["msg_status"]; got != "DELETE" {
 				t.Errorf("status %v", got)
 			}
-			w.want(w.call("/cgi-bin/message/mass/get", `{"msg_id":1}`), codeArguments)
+			w.want(w.call("/cgi-bin/message/mass/get", `{"msg_id":1}`), errcode.Arguments)
 		},
 		"(O) a speed of 0 to 4": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":4}`), codeOK)
-			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":5}`), codeSpeed)
-			w.want(w.call("/cgi-bin/message/mass/speed/set", `{}`), codeSpeedMissing)
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":4}`), errcode.OK)
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{"speed":5}`), errcode.Speed)
+			w.want(w.call("/cgi-bin/message/mass/speed/set", `{}`), errcode.SpeedMissing)
 		},
 		"(C) PUBLISHJOBFINISH with the article": func(t *testing.T, w *world) {
 			seen := w.reported()
 			given := w.call("/cgi-bin/freepublish/submit", `{"media_id":"`+textOf(article(w, "标题", "内容"), "media_id")+`"}`)
-			w.want(given, codeOK)
+			w.want(given, errcode.OK)
 			got := (<-seen).document
 			info := got.Find("PublishEventInfo")
 			if got.Value("FromUserName") != "mphelper" || info.Value("publish_status") != "0" {
@@ -675,14 +677,14 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			if read := w.call("/cgi-bin/freepublish/getarticle", `{"article_id":"`+info.Value("article_id")+`"}`); !strings.Contains(fmt.Sprint(read), "标题") {
 				t.Errorf("%v", read)
 			}
-			w.want(w.call("/cgi-bin/freepublish/delete", `{"article_id":"`+info.Value("article_id")+`"}`), codeOK)
+			w.want(w.call("/cgi-bin/freepublish/delete", `{"article_id":"`+info.Value("article_id")+`"}`), errcode.OK)
 			if state := w.call("/cgi-bin/freepublish/get", `{"publish_id":"`+info.Value("publish_id")+`"}`); state["publish_status"] != 5.0 {
 				t.Errorf("%v", state)
 			}
 		},
 		"(C) PUBLISHJOBFINISH counts all articles": func(t *testing.T, w *world) {
 			seen := w.reported()
-			w.want(w.call("/cgi-bin/freepublish/submit", `{"media_id":"`+textOf(articles(w, "标题", "内容", 3), "media_id")+`"}`), codeOK)
+			w.want(w.call("/cgi-bin/freepublish/submit", `{"media_id":"`+textOf(articles(w, "标题", "内容", 3), "media_id")+`"}`), errcode.OK)
 			document := (<-seen).document
 			detail := document.Find("PublishEventInfo").Find("article_detail")
 			if got := len(detail.Children); got != 4 || detail.Value("count") != "3" {
@@ -695,36 +697,36 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 			}
 		},
 		"(O) 53502 for an unknown publish_id, 53600 for an unknown article": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/freepublish/get", `{"publish_id":1}`), codePublishID)
-			w.want(w.call("/cgi-bin/freepublish/getarticle", `{"article_id":"x"}`), codeArticleID)
+			w.want(w.call("/cgi-bin/freepublish/get", `{"publish_id":1}`), errcode.PublishID)
+			w.want(w.call("/cgi-bin/freepublish/getarticle", `{"article_id":"x"}`), errcode.ArticleID)
 		},
 		"(O) a draft needs a title, content, and a permanent cover": func(_ *testing.T, w *world) {
-			w.want(article(w, "", "x"), codeTitleSize)
-			w.want(article(w, strings.Repeat("题", 65), "x"), codeTitleSize)
-			w.want(article(w, "t", ""), codeEmptyArticle)
-			w.want(article(w, "t", strings.Repeat("x", 20_000)), codeTextTooLong)
-			w.want(w.call("/cgi-bin/draft/add", `{"articles":[{"title":"t","content":"c","thumb_media_id":"x"}]}`), codeMediaID)
-			w.want(w.call("/cgi-bin/draft/add", `{"articles":[]}`), codeArticles)
+			w.want(article(w, "", "x"), errcode.TitleSize)
+			w.want(article(w, strings.Repeat("题", 65), "x"), errcode.TitleSize)
+			w.want(article(w, "t", ""), errcode.EmptyArticle)
+			w.want(article(w, "t", strings.Repeat("x", 20_000)), errcode.TextTooLong)
+			w.want(w.call("/cgi-bin/draft/add", `{"articles":[{"title":"t","content":"c","thumb_media_id":"x"}]}`), errcode.MediaID)
+			w.want(w.call("/cgi-bin/draft/add", `{"articles":[]}`), errcode.Articles)
 		},
 		"(O) drafts can be read, changed, listed and deleted": func(t *testing.T, w *world) {
 			id := textOf(article(w, "旧", "内容"), "media_id")
 			cover := fmt.Sprint(w.call("/cgi-bin/draft/get", `{"media_id":"`+id+`"}`))
 			cover = cover[strings.Index(cover, "thumb_media_id:")+len("thumb_media_id:"):]
 			cover, _, _ = strings.Cut(cover, " ")
-			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":0,"articles":{"title":"新","content":"c","thumb_media_id":"`+cover+`"}}`), codeOK)
-			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":1,"articles":{}}`), codeArguments)
+			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":0,"articles":{"title":"新","content":"c","thumb_media_id":"`+cover+`"}}`), errcode.OK)
+			w.want(w.call("/cgi-bin/draft/update", `{"media_id":"`+id+`","index":1,"articles":{}}`), errcode.Arguments)
 			if list := w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":20,"no_content":0}`); list["total_count"] != 1.0 || !strings.Contains(fmt.Sprint(list), "新") {
 				t.Errorf("%v", list)
 			}
 			if list := w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":20,"no_content":1}`); strings.Contains(fmt.Sprint(list), "新") {
 				t.Errorf("%v", list)
 			}
-			w.want(w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":21}`), codeArguments)
-			w.want(w.call("/cgi-bin/draft/delete", `{"media_id":"`+id+`"}`), codeOK)
+			w.want(w.call("/cgi-bin/draft/batchget", `{"offset":0,"count":21}`), errcode.Arguments)
+			w.want(w.call("/cgi-bin/draft/delete", `{"media_id":"`+id+`"}`), errcode.OK)
 			if count := w.call("/cgi-bin/draft/count", ""); count["total_count"] != 0.0 {
 				t.Errorf("%v", count)
 			}
-			w.want(w.call("/cgi-bin/draft/get", `{"media_id":"`+id+`"}`), codeMediaID)
+			w.want(w.call("/cgi-bin/draft/get", `{"media_id":"`+id+`"}`), errcode.MediaID)
 		},
 	}.run(t)
 }
@@ -794,14 +796,14 @@ func TestFactsOfQRCodes(t *testing.T) {
 				return w.call("/cgi-bin/shorten/gen", fmt.Sprintf(`{"long_data":%q,"expire_seconds":%d}`, strings.Repeat("x", length), life))
 			}
 			key := textOf(gen(4<<10, 2_592_000), "short_key")
-			w.want(gen(4<<10+1, 60), codeLongData)
-			w.want(gen(1, 2_592_001), codeShortLife)
+			w.want(gen(4<<10+1, 60), errcode.LongData)
+			w.want(gen(1, 2_592_001), errcode.ShortLife)
 			if got := textOf(w.call("/cgi-bin/shorten/fetch", `{"short_key":"`+key+`"}`), "long_data"); len(got) != 4<<10 || len(key) != 15 {
 				t.Errorf("key %q, %d bytes", key, len(got))
 			}
 			short := textOf(gen(1, 60), "short_key")
 			w.later(time.Minute)
-			w.want(w.call("/cgi-bin/shorten/fetch", `{"short_key":"`+short+`"}`), codeArguments)
+			w.want(w.call("/cgi-bin/shorten/fetch", `{"short_key":"`+short+`"}`), errcode.Arguments)
 		},
 	}.run(t)
 }

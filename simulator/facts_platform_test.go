@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // component calls an interface of a third-party platform with its token.
@@ -55,19 +57,19 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 				})
 			}
 			w.later(12*time.Hour - time.Second)
-			w.want(get(), codeOK)
+			w.want(get(), errcode.OK)
 			w.later(time.Second)
-			w.want(get(), codeTicketExpired)
+			w.want(get(), errcode.TicketExpired)
 		},
 		"(M) 61006 for a ticket that never was": func(t *testing.T, w *world) {
 			w.want(ask(t, w.Platform, "api_component_token", "", map[string]string{
 				"component_appid": componentID, "component_appsecret": componentSecret, "component_verify_ticket": "x",
-			}), codeTicketInvalid)
+			}), errcode.TicketInvalid)
 		},
 		"(O) a component_access_token lives for 7200 s": func(_ *testing.T, w *world) {
-			w.want(w.component("api_create_preauthcode"), codeOK)
+			w.want(w.component("api_create_preauthcode"), errcode.OK)
 			w.later(tokenLifetime)
-			w.want(w.component("api_create_preauthcode"), codeTokenExpired)
+			w.want(w.component("api_create_preauthcode"), errcode.TokenExpired)
 		},
 		"(≠) a pre_auth_code lives for 1800 s": func(t *testing.T, w *world) {
 			given := w.component("api_create_preauthcode")
@@ -89,15 +91,15 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.later(time.Hour)
-			w.want(w.component("api_query_auth", "authorization_code="+code), codeAuthCodeExpired)
+			w.want(w.component("api_query_auth", "authorization_code="+code), errcode.AuthCodeExpired)
 			w.authorize()
-			w.want(w.component("api_query_auth", "authorization_code=x"), codeAuthCode)
+			w.want(w.component("api_query_auth", "authorization_code=x"), errcode.AuthCode)
 		},
 		"(O) the authorizer's token takes the place of an access_token, for two hours": func(_ *testing.T, w *world) {
 			token := w.authorize()["authorizer_access_token"]
-			w.good(token, codeOK)
+			w.good(token, errcode.OK)
 			w.later(2 * time.Hour)
-			w.good(token, codeTokenExpired)
+			w.good(token, errcode.TokenExpired)
 		},
 		"(O) whatever the latest refresh returned is valid, (M) 61023 for the one before": func(_ *testing.T, w *world) {
 			first := textOf(w.authorize(), "authorizer_refresh_token")
@@ -105,9 +107,9 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 				return w.component("api_authorizer_token", "authorizer_appid="+DefaultAppID, "authorizer_refresh_token="+value)
 			}
 			second := refresh(first)
-			w.want(second, codeOK)
-			w.want(refresh(first), codeRefreshToken)
-			w.want(refresh(textOf(second, "authorizer_refresh_token")), codeOK)
+			w.want(second, errcode.OK)
+			w.want(refresh(first), errcode.RefreshToken)
+			w.want(refresh(textOf(second, "authorizer_refresh_token")), errcode.OK)
 		},
 		"(O) api_get_authorizer_list returns the refresh tokens again": func(t *testing.T, w *world) {
 			token := textOf(w.authorize(), "authorizer_refresh_token")
@@ -127,8 +129,8 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			if err := w.Unauthorize(componentID, DefaultAppID); err != nil {
 				t.Fatal(err)
 			}
-			w.good(info["authorizer_access_token"], codeInvalidToken)
-			w.want(w.component("api_get_authorizer_info", "authorizer_appid="+DefaultAppID), codeNotAuthorized)
+			w.good(info["authorizer_access_token"], errcode.InvalidToken)
+			w.want(w.component("api_get_authorizer_info", "authorizer_appid="+DefaultAppID), errcode.NotAuthorized)
 		},
 		"(K) api_get_authorizer_info": func(t *testing.T, w *world) {
 			w.authorize()
@@ -144,9 +146,9 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			option := func(name string, fields ...string) map[string]any {
 				return w.component("api_"+name+"_authorizer_option", append(fields, "authorizer_appid="+DefaultAppID)...)
 			}
-			w.want(option("set", "option_name=location_report", "option_value=2"), codeOK)
-			w.want(option("set", "option_name=location_report", "option_value=3"), codeArguments)
-			w.want(option("get", "option_name=x"), codeArguments)
+			w.want(option("set", "option_name=location_report", "option_value=2"), errcode.OK)
+			w.want(option("set", "option_name=location_report", "option_value=3"), errcode.Arguments)
+			w.want(option("get", "option_name=x"), errcode.Arguments)
 			if got := option("get", "option_name=location_report")["option_value"]; got != "2" {
 				t.Errorf("location_report is %v", got)
 			}
@@ -155,31 +157,31 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			}
 		},
 		"(M) 61011 for another platform's AppID": func(_ *testing.T, w *world) {
-			w.want(w.component("api_create_preauthcode", "component_appid=wx9"), codeComponent)
+			w.want(w.component("api_create_preauthcode", "component_appid=wx9"), errcode.Component)
 		},
 		"(≠) the token may also be called access_token": func(t *testing.T, w *world) {
 			token := componentToken(t, w.Platform)
-			w.want(w.plain("/cgi-bin/component/api_create_preauthcode", url.Values{"access_token": {token}}, `{"component_appid":"`+componentID+`"}`), codeOK)
+			w.want(w.plain("/cgi-bin/component/api_create_preauthcode", url.Values{"access_token": {token}}, `{"component_appid":"`+componentID+`"}`), errcode.OK)
 		},
 		"(K) component/clear_quota/v2 spends the account's own allowance": func(_ *testing.T, w *world) {
 			body := fmt.Sprintf(`{"appid":%q,"component_appid":%q,"appsecret":%q}`, DefaultAppID, componentID, componentSecret)
-			w.want(w.plain("/cgi-bin/component/clear_quota/v2", nil, body), codeNotAuthorized)
+			w.want(w.plain("/cgi-bin/component/clear_quota/v2", nil, body), errcode.NotAuthorized)
 			w.authorize()
 			for range 10 {
-				w.want(w.plain("/cgi-bin/component/clear_quota/v2", nil, body), codeOK)
+				w.want(w.plain("/cgi-bin/component/clear_quota/v2", nil, body), errcode.OK)
 			}
 			w.token = ""
-			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), codeQuotaClears)
+			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), errcode.QuotaClears)
 		},
 		"(O) a platform asks for its own quota and rids with its own token": func(t *testing.T, w *world) {
-			w.want(w.component("api_query_auth", "authorization_code=x"), codeAuthCode)
+			w.want(w.component("api_query_auth", "authorization_code=x"), errcode.AuthCode)
 			refused := w.component("api_query_auth", "authorization_code=x")
 			_, rid, _ := strings.Cut(textOf(refused, "errmsg"), "rid: ")
-			for name, elsewhere := range map[string]errcode{"access_token": codeInvalidToken, "component_access_token": codeTokenMissing} {
+			for name, elsewhere := range map[string]errcode.Code{"access_token": errcode.InvalidToken, "component_access_token": errcode.TokenMissing} {
 				own := url.Values{name: {componentToken(t, w.Platform)}}
-				w.want(w.plain("/cgi-bin/openapi/quota/get", own, `{"cgi_path":"/cgi-bin/user/get"}`), codeOK)
-				w.want(w.plain("/cgi-bin/clear_quota", own, `{"appid":"`+componentID+`"}`), codeOK)
-				w.want(w.plain("/cgi-bin/openapi/rid/get", own, `{"rid":"`+rid+`"}`), codeOK)
+				w.want(w.plain("/cgi-bin/openapi/quota/get", own, `{"cgi_path":"/cgi-bin/user/get"}`), errcode.OK)
+				w.want(w.plain("/cgi-bin/clear_quota", own, `{"appid":"`+componentID+`"}`), errcode.OK)
+				w.want(w.plain("/cgi-bin/openapi/rid/get", own, `{"rid":"`+rid+`"}`), errcode.OK)
 				w.want(w.plain("/cgi-bin/tags/get", own, ""), elsewhere)
 			}
 		},
@@ -200,7 +202,7 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			if back.Host != "example.com" || back.Query().Get("x") != "1" || back.Query().Get("expires_in") != "3600" {
 				t.Errorf("led to %s", back)
 			}
-			w.want(w.component("api_query_auth", "authorization_code="+back.Query().Get("auth_code")), codeOK)
+			w.want(w.component("api_query_auth", "authorization_code="+back.Query().Get("auth_code")), errcode.OK)
 			if got := <-server.seen; got.document.Value("InfoType") != "authorized" || got.document.Value("AuthorizationCode") != back.Query().Get("auth_code") {
 				t.Errorf("the platform was told %s", got.document.XML())
 			}
@@ -225,12 +227,12 @@ func TestFactsOfPermissions(t *testing.T) {
 	facts{
 		"(M) 61004 for a platform's own calls from an address that isn't on its list": func(t *testing.T, w *world) {
 			authorizer := w.authorize()
-			for list, want := range map[string]errcode{"203.0.113.0/24": codeIPUnregistered, "127.0.0.0/8": codeOK} {
+			for list, want := range map[string]errcode.Code{"203.0.113.0/24": errcode.IPUnregistered, "127.0.0.0/8": errcode.OK} {
 				if err := w.SetIPAllowList(componentID, []string{list}); err != nil {
 					t.Fatal(err)
 				}
 				w.want(w.component("api_create_preauthcode"), want)
-				w.good(authorizer["authorizer_access_token"], codeOK)
+				w.good(authorizer["authorizer_access_token"], errcode.OK)
 			}
 			if err := w.SetIPAllowList(componentID, []string{"203.0.113.1"}); err != nil {
 				t.Fatal(err)
@@ -241,7 +243,7 @@ func TestFactsOfPermissions(t *testing.T) {
 			}
 			w.want(ask(t, w.Platform, "api_component_token", "", map[string]string{
 				"component_appid": componentID, "component_appsecret": componentSecret, "component_verify_ticket": ticket,
-			}), codeIPUnregistered)
+			}), errcode.IPUnregistered)
 		},
 		"(M) 61007 for what the account hasn't granted, by func_info": func(t *testing.T, w *world) {
 			const menu, tags, quota = "/cgi-bin/menu/get", "/cgi-bin/tags/get", "/cgi-bin/getcallbackip"
@@ -250,13 +252,13 @@ func TestFactsOfPermissions(t *testing.T) {
 			if got, want := fmt.Sprint(info["func_info"]), "[map[funcscope_category:map[id:2]] map[funcscope_category:map[id:11]]]"; got != want {
 				t.Errorf("func_info is %s, want %s", got, want)
 			}
-			for path, want := range map[string]errcode{menu: codeNotGranted, tags: codeOK, quota: codeOK} {
+			for path, want := range map[string]errcode.Code{menu: errcode.NotGranted, tags: errcode.OK, quota: errcode.OK} {
 				w.want(w.plain(path, url.Values{"access_token": {token}}, ""), want)
-				w.want(w.plain(path, url.Values{"access_token": {stableToken(t, w.Platform)}}, ""), codeOK)
+				w.want(w.plain(path, url.Values{"access_token": {stableToken(t, w.Platform)}}, ""), errcode.OK)
 			}
 			w.authorize(PermitMenus)
-			w.want(w.plain(menu, url.Values{"access_token": {token}}, ""), codeOK)
-			w.want(w.plain(tags, url.Values{"access_token": {token}}, ""), codeNotGranted)
+			w.want(w.plain(menu, url.Values{"access_token": {token}}, ""), errcode.OK)
+			w.want(w.plain(tags, url.Values{"access_token": {token}}, ""), errcode.NotGranted)
 			if _, err := w.Authorize(componentID, "x", DefaultAppID, 99); err == nil || !strings.Contains(err.Error(), "func_info has 99") {
 				t.Errorf("an unknown set: %v", err)
 			}
@@ -350,13 +352,13 @@ func TestFactsOfOAuth(t *testing.T) {
 		},
 		"(O) a code is good once, 40163, and for five minutes, 42003": func(_ *testing.T, w *world) {
 			code := w.led(page, asked()).Query().Get("code")
-			w.want(exchange(w, code), codeOK)
-			w.want(exchange(w, code), codeOAuthUsed)
+			w.want(exchange(w, code), errcode.OK)
+			w.want(exchange(w, code), errcode.OAuthUsed)
 			code = w.led(page, asked()).Query().Get("code")
 			w.later(5 * time.Minute)
-			w.want(exchange(w, code), codeOAuthExpired)
-			w.want(exchange(w, "x"), codeOAuthCode)
-			w.want(exchange(w, ""), codeOAuthCodeMissing)
+			w.want(exchange(w, code), errcode.OAuthExpired)
+			w.want(exchange(w, "x"), errcode.OAuthCode)
+			w.want(exchange(w, ""), errcode.OAuthCodeMissing)
 		},
 		"(O) a user's token lives for 7200 s, the refresh_token for 30 days": func(_ *testing.T, w *world) {
 			given := exchange(w, w.led(page, asked()).Query().Get("code"))
@@ -366,25 +368,25 @@ func TestFactsOfOAuth(t *testing.T) {
 			auth := func(token any) map[string]any {
 				return w.plain("/sns/auth", url.Values{"access_token": {fmt.Sprint(token)}, "openid": {DefaultFollower}}, "")
 			}
-			w.want(auth(given["access_token"]), codeOK)
+			w.want(auth(given["access_token"]), errcode.OK)
 			w.later(7200 * time.Second)
-			w.want(auth(given["access_token"]), codeTokenExpired)
-			w.want(auth(refresh()["access_token"]), codeOK)
+			w.want(auth(given["access_token"]), errcode.TokenExpired)
+			w.want(auth(refresh()["access_token"]), errcode.OK)
 			w.later(30 * 24 * time.Hour)
-			w.want(refresh(), codeOAuthRefreshExpired)
+			w.want(refresh(), errcode.OAuthRefreshExpired)
 		},
 		"(O) 42007 when the user has changed the password of WeChat": func(t *testing.T, w *world) {
 			given := exchange(w, w.led(page, asked()).Query().Get("code"))
 			steer(t, w.Platform, http.MethodPost, "oauth/revoke", `{}`, http.StatusOK)
 			user := url.Values{"access_token": {textOf(given, "access_token")}, "openid": {DefaultFollower}}
-			w.want(w.plain("/sns/auth", user, ""), codeOAuthRevoked)
-			w.want(w.plain("/sns/userinfo", user, ""), codeOAuthRevoked)
-			w.want(w.plain("/sns/oauth2/refresh_token", url.Values{"appid": {DefaultAppID}, "grant_type": {grantRefresh}, "refresh_token": {textOf(given, "refresh_token")}}, ""), codeOAuthRevoked)
-			w.want(exchange(w, w.led(page, asked()).Query().Get("code")), codeOK)
+			w.want(w.plain("/sns/auth", user, ""), errcode.OAuthRevoked)
+			w.want(w.plain("/sns/userinfo", user, ""), errcode.OAuthRevoked)
+			w.want(w.plain("/sns/oauth2/refresh_token", url.Values{"appid": {DefaultAppID}, "grant_type": {grantRefresh}, "refresh_token": {textOf(given, "refresh_token")}}, ""), errcode.OAuthRevoked)
+			w.want(exchange(w, w.led(page, asked()).Query().Get("code")), errcode.OK)
 			steer(t, w.Platform, http.MethodPost, "oauth/revoke", `{"openid":"oSTRANGER00000000000000000001"}`, http.StatusBadRequest)
 		},
 		"(O) the account's own token is no user's token": func(t *testing.T, w *world) {
-			w.want(w.plain("/sns/userinfo", url.Values{"access_token": {stableToken(t, w.Platform)}, "openid": {DefaultFollower}}, ""), codeInvalidToken)
+			w.want(w.plain("/sns/userinfo", url.Values{"access_token": {stableToken(t, w.Platform)}, "openid": {DefaultFollower}}, ""), errcode.InvalidToken)
 		},
 		"(O) a third-party platform exchanges with its own token": func(t *testing.T, w *world) {
 			w.authorize()
@@ -402,21 +404,21 @@ func TestFactsOfOAuth(t *testing.T) {
 			if given["openid"] != DefaultFollower {
 				t.Fatalf("%v", given)
 			}
-			w.want(call("/sns/oauth2/component/refresh_token", "grant_type="+grantRefresh, "refresh_token="+textOf(given, "refresh_token")), codeOK)
+			w.want(call("/sns/oauth2/component/refresh_token", "grant_type="+grantRefresh, "refresh_token="+textOf(given, "refresh_token")), errcode.OK)
 			code, err := w.IssueOAuthCode("", "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.want(call("/sns/component/jscode2session", "js_code="+code), codeOK)
-			w.want(call("/sns/oauth2/component/access_token", "code="), codeOAuthCodeMissing)
-			w.want(call("/sns/oauth2/component/access_token", "code=x", "grant_type=x"), codeGrantType)
-			w.want(call("/sns/oauth2/component/access_token", "code=x", "component_appid=wx"), codeComponent)
-			w.want(call("/sns/oauth2/component/access_token", "code=x", "appid="), codeAppIDMissing)
-			w.want(call("/sns/oauth2/component/refresh_token", "grant_type="+grantRefresh), codeOAuthRefreshMissing)
+			w.want(call("/sns/component/jscode2session", "js_code="+code), errcode.OK)
+			w.want(call("/sns/oauth2/component/access_token", "code="), errcode.OAuthCodeMissing)
+			w.want(call("/sns/oauth2/component/access_token", "code=x", "grant_type=x"), errcode.GrantType)
+			w.want(call("/sns/oauth2/component/access_token", "code=x", "component_appid=wx"), errcode.Component)
+			w.want(call("/sns/oauth2/component/access_token", "code=x", "appid="), errcode.AppIDMissing)
+			w.want(call("/sns/oauth2/component/refresh_token", "grant_type="+grantRefresh), errcode.OAuthRefreshMissing)
 			if err := w.Unauthorize(componentID, DefaultAppID); err != nil {
 				t.Fatal(err)
 			}
-			w.want(call("/sns/oauth2/component/access_token", "code=x"), codeNotAuthorized)
+			w.want(call("/sns/oauth2/component/access_token", "code=x"), errcode.NotAuthorized)
 		},
 	}.run(t)
 }

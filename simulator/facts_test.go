@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The tests named TestFacts… go through what is known of WeChat, one subtest for each fact. Its name begins with how sure
@@ -35,8 +39,9 @@ type world struct {
 	*Platform
 
 	t     *testing.T
-	book  *tokenBook // A book of its own, for facts about time alone.
-	token string     // Fetched on first use.
+	book  *token.Book  // A book of its own, for facts about time alone.
+	calls *quota.Calls // Of the book.
+	token string       // Fetched on first use.
 
 	server string // Of the account, once the follower did something.
 }
@@ -44,7 +49,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 
-	return &world{Platform: startComponent(t, ""), t: t, book: newTokenBook("wx", newCallBook(false))}
+	calls := quota.NewCalls(false)
+
+	return &world{Platform: startComponent(t, ""), t: t, book: token.NewBook("wx", calls), calls: calls}
 }
 
 // call calls an API with the account's stable token. A body makes it a POST.
@@ -75,7 +82,7 @@ func (w *world) plain(path string, query url.Values, body string) map[string]any
 }
 
 // want checks the errcode of an answer.
-func (w *world) want(given map[string]any, code errcode) {
+func (w *world) want(given map[string]any, code errcode.Code) {
 	w.t.Helper()
 	if got := errCode(given); got != int(code) {
 		w.t.Errorf("errcode %d (%v), want %d", got, given["errmsg"], code)
@@ -94,18 +101,18 @@ func (w *world) classic(changes ...string) map[string]any {
 		}
 	}
 
-	return w.plain(pathClassic, query, "")
+	return w.plain(quota.PathClassic, query, "")
 }
 
 // stable asks for a stable token.
 func (w *world) stable(force bool) map[string]any {
 	w.t.Helper()
 
-	return w.plain(pathStable, nil, stableBody(force))
+	return w.plain(quota.PathStable, nil, stableBody(force))
 }
 
 // good checks that the account's APIs take a token, or refuse it with a code.
-func (w *world) good(token any, code errcode) {
+func (w *world) good(token any, code errcode.Code) {
 	w.t.Helper()
 	w.want(w.plain("/cgi-bin/getcallbackip", withToken(fmt.Sprint(token)), ""), code)
 }

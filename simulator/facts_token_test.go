@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The access tokens of /cgi-bin/token (获取 Access token).
@@ -22,34 +26,34 @@ func TestFactsOfTheClassicToken(t *testing.T) {
 		"(O) the former token works for five more minutes": func(_ *testing.T, w *world) {
 			first, second := w.classic()["access_token"], w.classic()["access_token"]
 			w.later(5*time.Minute - time.Second)
-			w.good(first, codeOK)
+			w.good(first, errcode.OK)
 			w.later(time.Second)
-			w.good(first, codeInvalidToken)
-			w.good(second, codeOK)
+			w.good(first, errcode.InvalidToken)
+			w.good(second, errcode.OK)
 		},
 		"(?) of the one before that nothing survives": func(_ *testing.T, w *world) {
 			first := w.classic()["access_token"]
 			w.classic()
 			w.classic()
-			w.good(first, codeInvalidToken)
+			w.good(first, errcode.InvalidToken)
 		},
 		"(O) a token ends after expires_in": func(_ *testing.T, w *world) {
 			token := w.classic()["access_token"]
 			w.later(tokenLifetime - time.Second)
-			w.good(token, codeOK)
+			w.good(token, errcode.OK)
 			w.later(time.Second)
-			w.good(token, codeTokenExpired)
+			w.good(token, errcode.TokenExpired)
 		},
 		"(O) 2,000 calls a day, then 45009 until midnight in China": func(t *testing.T, w *world) {
-			for range classicPerDay {
-				if _, code := w.book.classic(bookStart); code != codeOK {
+			for range 2000 {
+				if _, code := w.book.Classic(bookStart); code != errcode.OK {
 					t.Fatalf("within the quota: %d", code)
 				}
 			}
-			if _, code := w.book.classic(bookStart); code != codeDailyQuota {
+			if _, code := w.book.Classic(bookStart); code != errcode.DailyQuota {
 				t.Errorf("over the quota: %d", code)
 			}
-			if _, code := w.book.classic(bookStart.Add(12 * time.Hour)); code != codeOK {
+			if _, code := w.book.Classic(bookStart.Add(12 * time.Hour)); code != errcode.OK {
 				t.Errorf("after midnight: %d", code)
 			}
 		},
@@ -60,9 +64,9 @@ func TestFactsOfTheClassicToken(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			for range 200 {
-				w.want(w.classic(), codeOK)
+				w.want(w.classic(), errcode.OK)
 			}
-			w.want(w.classic(), codeDailyQuota)
+			w.want(w.classic(), errcode.DailyQuota)
 		},
 	}.run(t)
 }
@@ -94,15 +98,15 @@ func TestFactsOfTheStableToken(t *testing.T) {
 			first := w.stable(false)["access_token"]
 			w.later(tokenLifetime - 4*time.Minute)
 			w.stable(false)
-			w.good(first, codeOK)
+			w.good(first, errcode.OK)
 			w.later(4 * time.Minute)
-			w.good(first, codeTokenExpired)
+			w.good(first, errcode.TokenExpired)
 		},
 		"(O) a forced refresh kills the former token at once": func(_ *testing.T, w *world) {
 			first := w.stable(false)["access_token"]
 			second := w.stable(true)["access_token"]
-			w.good(first, codeInvalidToken)
-			w.good(second, codeOK)
+			w.good(first, errcode.InvalidToken)
+			w.good(second, errcode.OK)
 		},
 		"(M) within 30 s of a forced refresh nothing is refreshed": func(t *testing.T, w *world) {
 			first := w.stable(true)["access_token"]
@@ -110,7 +114,7 @@ func TestFactsOfTheStableToken(t *testing.T) {
 			if again := w.stable(true); again["access_token"] != first {
 				t.Errorf("%v", again)
 			}
-			w.good(first, codeOK)
+			w.good(first, errcode.OK)
 			w.later(time.Second)
 			if again := w.stable(true); again["access_token"] == first {
 				t.Error("after 30 s nothing was refreshed")
@@ -119,44 +123,46 @@ func TestFactsOfTheStableToken(t *testing.T) {
 		"(O) 20 forced refreshes a day, (C) then 45009": func(t *testing.T, w *world) {
 			now := bookStart
 			for range 20 {
-				if _, code := w.book.force(now); code != codeOK {
+				if _, code := w.book.Force(now); code != errcode.OK {
 					t.Fatalf("within the budget: %d", code)
 				}
-				now = now.Add(forceInterval)
+				now = now.Add(30 * time.Second)
 			}
-			if _, code := w.book.force(now); code != codeDailyQuota {
+			if _, code := w.book.Force(now); code != errcode.DailyQuota {
 				t.Errorf("the 21st: %d", code)
 			}
-			if current, code := w.book.stable(now); code != codeOK || current.verdict(now) != codeOK {
+			if current, code := w.book.Stable(now); code != errcode.OK || current.Verdict(now) != errcode.OK {
 				t.Errorf("normal mode after that: %d", code)
 			}
 		},
 		"(O) 10,000 calls a minute, then 45011": func(t *testing.T, w *world) {
 			for range 10_000 {
-				if _, code := w.book.stable(bookStart); code != codeOK {
+				if _, code := w.book.Stable(bookStart); code != errcode.OK {
 					t.Fatalf("within the quota: %d", code)
 				}
 			}
-			if _, code := w.book.stable(bookStart); code != codeMinuteQuota {
+			if _, code := w.book.Stable(bookStart); code != errcode.MinuteQuota {
 				t.Errorf("over the quota: %d", code)
 			}
-			if _, code := w.book.stable(bookStart.Add(time.Minute)); code != codeOK {
+			if _, code := w.book.Stable(bookStart.Add(time.Minute)); code != errcode.OK {
 				t.Errorf("a minute later: %d", code)
 			}
 		},
 		"(O) 500,000 calls a day, then 45009": func(_ *testing.T, w *world) {
-			w.book.calls.used[pathStable] = &quota{period: dayOf(bookStart), used: 500_000}
-			if _, code := w.book.stable(bookStart); code != codeDailyQuota {
+			for range 500_000 {
+				w.calls.Take(quota.PathStable, bookStart)
+			}
+			if _, code := w.book.Stable(bookStart); code != errcode.DailyQuota {
 				w.t.Errorf("over the quota: %d", code)
 			}
 		},
 		"(O) the two kinds don't invalidate each other, and both work everywhere": func(_ *testing.T, w *world) {
 			classic, stable := w.classic()["access_token"], w.stable(false)["access_token"]
 			w.stable(true)
-			w.good(classic, codeOK)
-			w.good(stable, codeInvalidToken)
+			w.good(classic, errcode.OK)
+			w.good(stable, errcode.InvalidToken)
 			w.classic()
-			w.good(w.stable(false)["access_token"], codeOK)
+			w.good(w.stable(false)["access_token"], errcode.OK)
 		},
 		"(O) a token works for its own account only": func(_ *testing.T, w *world) {
 			other := Account{AppID: "wx0000000000000002", OriginalID: "gh_2", AppSecret: "s", Mode: ModePlain}
@@ -164,7 +170,7 @@ func TestFactsOfTheStableToken(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			w.follow("oONLYHERS", other.AppID)
-			w.want(w.call("/cgi-bin/user/info?openid=oONLYHERS", ""), codeOpenID)
+			w.want(w.call("/cgi-bin/user/info?openid=oONLYHERS", ""), errcode.OpenID)
 		},
 	}.run(t)
 }
@@ -173,43 +179,43 @@ func TestFactsOfTheStableToken(t *testing.T) {
 func TestFactsOfTheTokenEndpointsRefusals(t *testing.T) {
 	t.Parallel()
 	list := facts{
-		"(O) 41002 without an appid":           func(_ *testing.T, w *world) { w.want(w.classic("appid="), codeAppIDMissing) },
-		"(O) 41004 without a secret":           func(_ *testing.T, w *world) { w.want(w.classic("secret="), codeSecretMissing) },
-		"(O) 40002 for another grant_type":     func(_ *testing.T, w *world) { w.want(w.classic("grant_type=client"), codeGrantType) },
-		"(O) 40013 for an unknown appid":       func(_ *testing.T, w *world) { w.want(w.classic("appid=wx"), codeAppID) },
-		"(O) 40125 for another secret":         func(_ *testing.T, w *world) { w.want(w.classic("secret=x"), codeAppSecret) },
-		"(O) 43002 for a GET of stable_token":  func(_ *testing.T, w *world) { w.want(w.plain(pathStable, nil, ""), codeNeedPOST) },
-		"(O) 47001 for a body that isn't JSON": func(_ *testing.T, w *world) { w.want(w.plain(pathStable, nil, "appid=1"), codeJSON) },
+		"(O) 41002 without an appid":           func(_ *testing.T, w *world) { w.want(w.classic("appid="), errcode.AppIDMissing) },
+		"(O) 41004 without a secret":           func(_ *testing.T, w *world) { w.want(w.classic("secret="), errcode.SecretMissing) },
+		"(O) 40002 for another grant_type":     func(_ *testing.T, w *world) { w.want(w.classic("grant_type=client"), errcode.GrantType) },
+		"(O) 40013 for an unknown appid":       func(_ *testing.T, w *world) { w.want(w.classic("appid=wx"), errcode.AppID) },
+		"(O) 40125 for another secret":         func(_ *testing.T, w *world) { w.want(w.classic("secret=x"), errcode.AppSecret) },
+		"(O) 43002 for a GET of stable_token":  func(_ *testing.T, w *world) { w.want(w.plain(quota.PathStable, nil, ""), errcode.NeedPOST) },
+		"(O) 47001 for a body that isn't JSON": func(_ *testing.T, w *world) { w.want(w.plain(quota.PathStable, nil, "appid=1"), errcode.JSON) },
 		"(K) 61024 to a component, at either endpoint": func(_ *testing.T, w *world) {
-			w.want(w.classic("appid="+componentID, "secret="+componentSecret), codeComponentOnly)
-			w.want(w.plain(pathStable, nil, fmt.Sprintf(`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret)), codeComponentOnly)
+			w.want(w.classic("appid="+componentID, "secret="+componentSecret), errcode.ComponentOnly)
+			w.want(w.plain(quota.PathStable, nil, fmt.Sprintf(`{"grant_type":"client_credential","appid":%q,"secret":%q}`, componentID, componentSecret)), errcode.ComponentOnly)
 		},
 		"(O) 40164 names the address that isn't in the allow-list": func(t *testing.T, w *world) {
 			steer(t, w.Platform, http.MethodPost, "accounts/ip_allow_list", `{"addresses":["203.0.113.1","10.0.0.0/8"]}`, http.StatusOK)
 			for _, given := range []map[string]any{w.classic(), w.stable(false)} {
-				w.want(given, codeIPNotAllowed)
+				w.want(given, errcode.IPNotAllowed)
 				if said := textOf(given, "errmsg"); !strings.HasPrefix(said, "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: ") {
 					t.Errorf("it says %q", said)
 				}
 			}
 			steer(t, w.Platform, http.MethodPost, "accounts/ip_allow_list", `{"addresses":["127.0.0.0/8"]}`, http.StatusOK)
-			w.want(w.classic(), codeOK)
+			w.want(w.classic(), errcode.OK)
 		},
 		"(M) calls with a valid token aren't checked by address": func(_ *testing.T, w *world) {
 			token := w.stable(false)["access_token"]
 			if err := w.SetIPAllowList("", []string{"203.0.113.1"}); err != nil {
 				w.t.Fatal(err)
 			}
-			w.good(token, codeOK)
+			w.good(token, errcode.OK)
 		},
 		"(O) 40243 freezes the AppSecret, existing authorisations go on": func(_ *testing.T, w *world) {
 			token := w.stable(false)["access_token"]
 			steer(w.t, w.Platform, http.MethodPost, "accounts/condition", `{"errcode":40243}`, http.StatusOK)
-			w.want(w.classic(), codeSecretFrozen)
-			w.want(w.stable(true), codeSecretFrozen)
-			w.good(token, codeOK)
+			w.want(w.classic(), errcode.SecretFrozen)
+			w.want(w.stable(true), errcode.SecretFrozen)
+			w.good(token, errcode.OK)
 			steer(w.t, w.Platform, http.MethodPost, "accounts/condition", `{}`, http.StatusOK)
-			w.want(w.classic(), codeOK)
+			w.want(w.classic(), errcode.OK)
 		},
 		"(O) errors come with status 200 and a rid": func(t *testing.T, w *world) {
 			if said := textOf(w.classic("appid=wx"), "errmsg"); !strings.HasPrefix(said, "invalid appid rid: ") || len(said) != len("invalid appid rid: ")+26 {
@@ -218,13 +224,13 @@ func TestFactsOfTheTokenEndpointsRefusals(t *testing.T) {
 		},
 		"(O) -1 when the system is busy": func(t *testing.T, w *world) {
 			steer(t, w.Platform, http.MethodPost, "faults", `{"path":"/cgi-bin/token","busy":true,"count":1}`, http.StatusOK)
-			w.want(w.classic(), codeBusy)
-			w.want(w.classic(), codeOK)
+			w.want(w.classic(), errcode.Busy)
+			w.want(w.classic(), errcode.OK)
 		},
 	}
-	for code, what := range map[errcode]string{
-		codeTokenForbidden: "the endpoint is forbidden", codeAccountFrozen: "the account is frozen", codeIPWaits: "the address waits for the administrator",
-		codeIPUnconfirmed: "the address must be confirmed", codeIPRefusedTwice: "the address was refused twice", codeIPRefused: "the address was refused",
+	for code, what := range map[errcode.Code]string{
+		errcode.TokenForbidden: "the endpoint is forbidden", errcode.AccountFrozen: "the account is frozen", errcode.IPWaits: "the address waits for the administrator",
+		errcode.IPUnconfirmed: "the address must be confirmed", errcode.IPRefusedTwice: "the address was refused twice", errcode.IPRefused: "the address was refused",
 	} {
 		list[fmt.Sprintf("(O) %d when %s", code, what)] = func(_ *testing.T, w *world) {
 			if err := w.SetCondition("", Condition{ErrCode: int(code)}); err != nil {
@@ -241,43 +247,43 @@ func TestFactsOfTheTokenEndpointsRefusals(t *testing.T) {
 func TestFactsOfUsingAToken(t *testing.T) {
 	t.Parallel()
 	list := facts{
-		"(O) 41001 without a token":                    func(_ *testing.T, w *world) { w.good("", codeTokenMissing) },
-		"(O) 40014 for a malformed token":              func(_ *testing.T, w *world) { w.good("nonsense", codeMalformedToken) },
-		"(O) 40001 for one that was never issued":      func(_ *testing.T, w *world) { w.good(newTokenValue(1), codeInvalidToken) },
-		"(M) a component's own token is good for none": func(t *testing.T, w *world) { w.good(componentToken(t, w.Platform), codeInvalidToken) },
-		"(O) 40001 after somebody else refreshed it":   func(_ *testing.T, w *world) { w.rotated(TokenStable, codeInvalidToken) },
+		"(O) 41001 without a token":                    func(_ *testing.T, w *world) { w.good("", errcode.TokenMissing) },
+		"(O) 40014 for a malformed token":              func(_ *testing.T, w *world) { w.good("nonsense", errcode.MalformedToken) },
+		"(O) 40001 for one that was never issued":      func(_ *testing.T, w *world) { w.good(token.NewValue(1), errcode.InvalidToken) },
+		"(M) a component's own token is good for none": func(t *testing.T, w *world) { w.good(componentToken(t, w.Platform), errcode.InvalidToken) },
+		"(O) 40001 after somebody else refreshed it":   func(_ *testing.T, w *world) { w.rotated(TokenStable, errcode.InvalidToken) },
 		"(O) a foreign classic refresh leaves five minutes": func(_ *testing.T, w *world) {
-			w.rotated(TokenClassic, codeOK)
+			w.rotated(TokenClassic, errcode.OK)
 			w.later(5 * time.Minute)
-			w.good(w.token, codeInvalidToken)
+			w.good(w.token, errcode.InvalidToken)
 		},
 		"(O) 42001 after its end": func(_ *testing.T, w *world) {
 			token := w.stable(false)["access_token"]
 			w.later(tokenLifetime)
-			w.good(token, codeTokenExpired)
+			w.good(token, errcode.TokenExpired)
 		},
 		"(O) 48001 for an API that isn't authorised, others go on": func(_ *testing.T, w *world) {
 			if err := w.SetCondition("", Condition{ErrCode: 48001, Path: "/cgi-bin/user/get"}); err != nil {
 				w.t.Fatal(err)
 			}
-			w.want(w.call("/cgi-bin/user/get", ""), codeUnauthorized)
-			w.want(w.call("/cgi-bin/menu/get", ""), codeOK)
+			w.want(w.call("/cgi-bin/user/get", ""), errcode.Unauthorized)
+			w.want(w.call("/cgi-bin/menu/get", ""), errcode.OK)
 		},
 	}
-	for _, code := range []errcode{codeBanned, codeUserRestricted, codeRestricted} {
+	for _, code := range []errcode.Code{errcode.Banned, errcode.UserRestricted, errcode.Restricted} {
 		list[fmt.Sprintf("(O) %d for an account that is stopped", code)] = func(_ *testing.T, w *world) {
 			if err := w.SetCondition("", Condition{ErrCode: int(code)}); err != nil {
 				w.t.Fatal(err)
 			}
 			w.want(w.call("/cgi-bin/menu/get", ""), code)
-			w.want(w.classic(), codeOK)
+			w.want(w.classic(), errcode.OK)
 		}
 	}
 	list.run(t)
 }
 
 // rotated fetches a token of a kind, lets somebody else fetch one, and looks at the first.
-func (w *world) rotated(kind TokenKind, code errcode) {
+func (w *world) rotated(kind TokenKind, code errcode.Code) {
 	w.t.Helper()
 	given := w.stable(false)
 	if kind == TokenClassic {
@@ -303,7 +309,7 @@ func TestFactsOfTickets(t *testing.T) {
 		},
 		"(M) it doesn't depend on later tokens": func(t *testing.T, w *world) {
 			first := ticket(w, "jsapi")["ticket"]
-			w.rotated(TokenStable, codeInvalidToken)
+			w.rotated(TokenStable, errcode.InvalidToken)
 			w.token = ""
 			if again := ticket(w, "jsapi")["ticket"]; again != first {
 				t.Error("another token brought another ticket")
@@ -354,7 +360,7 @@ func TestFactsOfTickets(t *testing.T) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		},
-		"(?) another type is 40097": func(_ *testing.T, w *world) { w.want(ticket(w, "card"), codeArguments) },
+		"(?) another type is 40097": func(_ *testing.T, w *world) { w.want(ticket(w, "card"), errcode.Arguments) },
 	}.run(t)
 }
 
@@ -385,13 +391,13 @@ func TestFactsOfDiagnostics(t *testing.T) {
 			if err := w.SetAccount(account); err != nil {
 				w.t.Fatal(err)
 			}
-			w.want(w.call("/cgi-bin/callback/check", `{"action":"all","check_operator":"DEFAULT"}`), codeNoCallbackURL)
+			w.want(w.call("/cgi-bin/callback/check", `{"action":"all","check_operator":"DEFAULT"}`), errcode.NoCallbackURL)
 		},
 		"(O) 40202 for another action": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/callback/check", `{"action":"x","check_operator":"CAP"}`), codeCheckAction)
+			w.want(w.call("/cgi-bin/callback/check", `{"action":"x","check_operator":"CAP"}`), errcode.CheckAction)
 		},
 		"(O) 40203 for another operator": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/callback/check", `{"action":"dns","check_operator":"x"}`), codeCheckOperator)
+			w.want(w.call("/cgi-bin/callback/check", `{"action":"dns","check_operator":"x"}`), errcode.CheckOperator)
 		},
 		"(O) the check looks the host up and sends one packet": func(t *testing.T, w *world) {
 			server := newAccountServer(t, DefaultAccount(), success)
@@ -425,32 +431,32 @@ func TestFactsOfDiagnostics(t *testing.T) {
 			w.call("/cgi-bin/user/get", "")
 			for turn := range 10 {
 				if turn%2 == 0 {
-					w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), codeOK)
+					w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), errcode.OK)
 				} else {
-					w.want(w.plain("/cgi-bin/clear_quota/v2", nil, fmt.Sprintf(`{"appid":%q,"appsecret":%q}`, DefaultAppID, DefaultAccount().AppSecret)), codeOK)
+					w.want(w.plain("/cgi-bin/clear_quota/v2", nil, fmt.Sprintf(`{"appid":%q,"appsecret":%q}`, DefaultAppID, DefaultAccount().AppSecret)), errcode.OK)
 				}
 			}
 			if _, used, _ := quotaOf(w.t, w.Platform, w.token, "/cgi-bin/user/get"); used != 0 {
 				w.t.Errorf("%v calls are still counted", used)
 			}
-			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), codeQuotaClears)
+			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), errcode.QuotaClears)
 			w.later(31 * 24 * time.Hour)
 			w.token = ""
-			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), codeOK)
+			w.want(w.call("/cgi-bin/clear_quota", `{"appid":"`+DefaultAppID+`"}`), errcode.OK)
 		},
-		"(O) 40013 when clear_quota names another account": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/clear_quota", `{"appid":"wx"}`), codeAppID) },
+		"(O) 40013 when clear_quota names another account": func(_ *testing.T, w *world) { w.want(w.call("/cgi-bin/clear_quota", `{"appid":"wx"}`), errcode.AppID) },
 		"(O) 76003 for a path without its slash": func(_ *testing.T, w *world) {
-			w.want(w.call("/cgi-bin/openapi/quota/get", `{"cgi_path":"cgi-bin/user/get"}`), codeQuotaPath)
+			w.want(w.call("/cgi-bin/openapi/quota/get", `{"cgi_path":"cgi-bin/user/get"}`), errcode.QuotaPath)
 		},
 		"(?) openapi/quota/clear resets one path, any of them": func(_ *testing.T, w *world) {
 			w.call("/cgi-bin/user/get", "")
 			w.call("/cgi-bin/menu/get", "")
-			w.want(w.call("/cgi-bin/openapi/quota/clear", `{"cgi_path":"/cgi-bin/user/get"}`), codeOK)
+			w.want(w.call("/cgi-bin/openapi/quota/clear", `{"cgi_path":"/cgi-bin/user/get"}`), errcode.OK)
 			_, users, _ := quotaOf(w.t, w.Platform, w.token, "/cgi-bin/user/get")
 			if _, menus, _ := quotaOf(w.t, w.Platform, w.token, "/cgi-bin/menu/get"); users != 0 || menus != 1 {
 				w.t.Errorf("%v and %v calls are counted", users, menus)
 			}
-			w.want(w.call("/cgi-bin/openapi/quota/clear", `{"cgi_path":"x"}`), codeQuotaPath)
+			w.want(w.call("/cgi-bin/openapi/quota/clear", `{"cgi_path":"x"}`), errcode.QuotaPath)
 		},
 		"(O) rid/get tells what was asked, (M) for seven days": func(t *testing.T, w *world) {
 			said := textOf(w.call("/cgi-bin/user/info?openid=oUNKNOWN", ""), "errmsg")
@@ -459,10 +465,10 @@ func TestFactsOfDiagnostics(t *testing.T) {
 			if !strings.Contains(got, "openid=oUNKNOWN") || !strings.Contains(got, "invalid openid") || strings.Contains(got, w.token) {
 				t.Errorf("rid %s: %s", rid, got)
 			}
-			w.want(w.call("/cgi-bin/openapi/rid/get", `{"rid":"0-0-0"}`), codeRID)
+			w.want(w.call("/cgi-bin/openapi/rid/get", `{"rid":"0-0-0"}`), errcode.RID)
 			w.later(7 * 24 * time.Hour)
 			w.token = ""
-			w.want(w.call("/cgi-bin/openapi/rid/get", `{"rid":"`+rid+`"}`), codeRID)
+			w.want(w.call("/cgi-bin/openapi/rid/get", `{"rid":"`+rid+`"}`), errcode.RID)
 		},
 	}.run(t)
 }
@@ -481,12 +487,12 @@ func TestFactsOfWorkTickets(t *testing.T) {
 				if turn%2 == 0 {
 					path = "/cgi-bin/ticket/get?type=agent_config"
 				}
-				w.want(w.call(path, ""), codeOK)
+				w.want(w.call(path, ""), errcode.OK)
 			}
-			w.want(w.call("/cgi-bin/get_jsapi_ticket", ""), codeDailyQuota)
+			w.want(w.call("/cgi-bin/get_jsapi_ticket", ""), errcode.DailyQuota)
 			w.later(time.Hour)
-			w.want(w.call("/cgi-bin/get_jsapi_ticket", ""), codeOK)
-			w.want(w.call("/cgi-bin/ticket/get?type=x", ""), codeArguments)
+			w.want(w.call("/cgi-bin/get_jsapi_ticket", ""), errcode.OK)
+			w.want(w.call("/cgi-bin/ticket/get?type=x", ""), errcode.Arguments)
 		},
 	}.run(t)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // Drop says at which point a fault closes the connection.
@@ -66,7 +68,7 @@ func (p *Platform) SetFault(fault Fault) error {
 		return err
 	}
 	if fault.Busy {
-		fault.ErrCode = int(codeBusy)
+		fault.ErrCode = int(errcode.Busy)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // uploadForm is what an upload (multipart/form-data) brings.
@@ -48,28 +50,28 @@ func readForm(contentType string, body []byte) (uploadForm, bool) {
 
 // upload reads the file that a call uploads. A form without a Content-Length is
 // reported to be refused as if it had no file.
-func (r *apiRequest) upload() (uploadForm, errcode) {
+func (r *apiRequest) upload() (uploadForm, errcode.Code) {
 	if r.chunked {
-		return uploadForm{}, codeMediaMissing
+		return uploadForm{}, errcode.MediaMissing
 	}
 	form, ok := readForm(r.header.Get("Content-Type"), r.body)
 	if !ok || len(form.media) == 0 {
-		return uploadForm{}, codeMediaMissing
+		return uploadForm{}, errcode.MediaMissing
 	}
 
-	return form, codeOK
+	return form, errcode.OK
 }
 
 // uploadOf reads the file that a call uploads as material and checks it by the rules of
 // its kind. The kind is a parameter of the query; in the form it does as well, where
 // SDKs in wide use put it.
-func (r *apiRequest) uploadOf(rules map[string]mediaRule) (uploadForm, string, errcode) {
+func (r *apiRequest) uploadOf(rules map[string]mediaRule) (uploadForm, string, errcode.Code) {
 	form, code := r.upload()
 	form.kind = cmp.Or(r.query.Get("type"), form.kind)
 	if _, known := rules[form.kind]; !known {
-		return form, "", codeMediaType
+		return form, "", errcode.MediaType
 	}
-	if code != codeOK {
+	if code != errcode.OK {
 		return form, "", code
 	}
 	contentType, code := checkMedia(rules, form.kind, form.media)

@@ -1,8 +1,6 @@
 package simulator
 
-import (
-	"slices"
-)
+import "slices"
 
 // topic names a part of the state that changed.
 type topic string

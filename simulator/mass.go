@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // massMessage is the body of a mass message (群发) or of its preview: in place of
@@ -28,7 +30,7 @@ type massMessage struct {
 }
 
 // massLine is the line that followers see, or WeChat's refusal.
-func (m massMessage) massLine(known knownMedia) (ChatEntry, errcode) {
+func (m massMessage) massLine(known knownMedia) (ChatEntry, errcode.Code) {
 	switch m.MsgType {
 	case "text", kindVoice, "mpnews", "wxcard":
 		return m.line(known)
@@ -37,21 +39,21 @@ func (m massMessage) massLine(known knownMedia) (ChatEntry, errcode) {
 	case kindImage:
 		return m.imageLine(known)
 	default:
-		return ChatEntry{}, codeMessageType
+		return ChatEntry{}, errcode.MessageType
 	}
 }
 
 // imageLine shows the first of the pictures; the preview has a single one.
-func (m massMessage) imageLine(known knownMedia) (ChatEntry, errcode) {
+func (m massMessage) imageLine(known knownMedia) (ChatEntry, errcode.Code) {
 	ids := m.Images.MediaIDs
 	if m.Image.MediaID != "" {
 		ids = append(ids, m.Image.MediaID)
 	}
 	if len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return !known(id, kindImage) }) {
-		return ChatEntry{}, codeMediaID
+		return ChatEntry{}, errcode.MediaID
 	}
 
-	return ChatEntry{MediaID: ids[0]}, codeOK
+	return ChatEntry{MediaID: ids[0]}, errcode.OK
 }
 
 func massEndpoints() map[string]endpoint {
@@ -69,9 +71,9 @@ func massEndpoints() map[string]endpoint {
 }
 
 // mass reads a mass message and the line that it makes.
-func (r *apiRequest) mass() (massMessage, ChatEntry, errcode) {
+func (r *apiRequest) mass() (massMessage, ChatEntry, errcode.Code) {
 	var message massMessage
-	if code := r.decodeText(&message); code != codeOK {
+	if code := r.decodeText(&message); code != errcode.OK {
 		return message, ChatEntry{}, code
 	}
 	line, code := message.massLine(r.knownOrDrafted)
@@ -89,12 +91,12 @@ func (r *apiRequest) knownOrDrafted(id string, kinds ...string) bool {
 func (p *Platform) sendToAll(r *apiRequest) apiAnswer {
 	message, line, code := r.mass()
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case message.Filter == nil:
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	case !message.Filter.All && r.state.tags.find(message.Filter.TagID) < 0:
-		return refuse(codeTagID)
+		return refuse(errcode.TagID)
 	}
 
 	return p.sendMass(r, message, line, func(one *follower) bool { return message.Filter.All || one.tagged(message.Filter.TagID) })
@@ -103,18 +105,18 @@ func (p *Platform) sendToAll(r *apiRequest) apiAnswer {
 // sendToSome serves POST /cgi-bin/message/mass/send.
 func (p *Platform) sendToSome(r *apiRequest) apiAnswer {
 	message, line, code := r.mass()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	var users []string
 	if err := json.Unmarshal(message.ToUsers, &users); err != nil {
-		return refuse(codeJSON)
+		return refuse(errcode.JSON)
 	}
 	switch {
 	case len(users) < minMassUsers:
-		return refuse(codeMassUsers)
+		return refuse(errcode.MassUsers)
 	case len(users) > maxMassUsers:
-		return refuse(codeOpenIDs)
+		return refuse(errcode.OpenIDs)
 	}
 
 	return p.sendMass(r, message, line, func(one *follower) bool { return slices.Contains(users, one.openID) })
@@ -123,8 +125,8 @@ func (p *Platform) sendToSome(r *apiRequest) apiAnswer {
 // sendMass reaches the chosen followers at once; MASSSENDJOBFINISH tells how many.
 func (p *Platform) sendMass(r *apiRequest, message massMessage, line ChatEntry, chosen func(*follower) bool) apiAnswer {
 	switch code := r.state.mass.admit(r.state.Account, message.ClientID, r.now); code {
-	case codeOK:
-	case codeMassTwice:
+	case errcode.OK:
+	case errcode.MassTwice:
 		return refuseWith(code, map[string]any{"msg_id": r.state.mass.sentAs(message.ClientID).id})
 	default:
 		return refuse(code)
@@ -160,18 +162,18 @@ func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 // followers have no WeChat names.
 func (p *Platform) sendPreview(r *apiRequest) apiAnswer {
 	message, line, code := r.mass()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	var user string
 	if err := json.Unmarshal([]byte(cmp.Or(string(message.ToUsers), `""`)), &user); err != nil {
-		return refuse(codeJSON)
+		return refuse(errcode.JSON)
 	}
 	if user == "" && message.ToName != "" {
-		return refuse(codeUserName)
+		return refuse(errcode.UserName)
 	}
 	known, code := r.recipient(user)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	p.say(known, line)
@@ -180,25 +182,25 @@ func (p *Platform) sendPreview(r *apiRequest) apiAnswer {
 }
 
 // massJob finds the mass message that a call is about, whose id is a number or its digits as text.
-func (r *apiRequest) massJob() (*massJob, errcode) {
+func (r *apiRequest) massJob() (*massJob, errcode.Code) {
 	var asked struct {
 		ID json.RawMessage `json:"msg_id"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return nil, code
 	}
 	found := r.state.mass.find(strings.Trim(string(asked.ID), `"`))
 	if found == nil {
-		return nil, codeArguments
+		return nil, errcode.Arguments
 	}
 
-	return found, codeOK
+	return found, errcode.OK
 }
 
 // getMassState serves POST /cgi-bin/message/mass/get.
 func (p *Platform) getMassState(r *apiRequest) apiAnswer {
 	job, code := r.massJob()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -208,7 +210,7 @@ func (p *Platform) getMassState(r *apiRequest) apiAnswer {
 // deleteMass serves POST /cgi-bin/message/mass/delete. What followers have read stays in their chats.
 func (p *Platform) deleteMass(r *apiRequest) apiAnswer {
 	job, code := r.massJob()
-	if code == codeOK {
+	if code == errcode.OK {
 		job.status = massDeleted
 	}
 
@@ -228,16 +230,16 @@ func (p *Platform) setMassSpeed(r *apiRequest) apiAnswer {
 	var asked struct {
 		Speed *int `json:"speed"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	switch {
 	case asked.Speed == nil:
-		return refuse(codeSpeedMissing)
+		return refuse(errcode.SpeedMissing)
 	case *asked.Speed < 0 || *asked.Speed > maxMassSpeed:
-		return refuse(codeSpeed)
+		return refuse(errcode.Speed)
 	}
 	r.state.mass.speed = *asked.Speed
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }

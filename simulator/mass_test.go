@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
 )
 
 // TestMassMessages covers api.md section 5, mass send.
@@ -47,17 +50,17 @@ func TestMassMessages(t *testing.T) {
 // TestUserSummary covers api.md section 5, statistics.
 func TestUserSummary(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 1, 10, 0, 30, 0, 0, chinaTime)
+	now := time.Date(2026, 1, 10, 0, 30, 0, 0, quota.China)
 	for name, test := range map[string]struct {
 		begin, end string
-		want       errcode
+		want       errcode.Code
 	}{
-		"seven days": {"2026-01-03", "2026-01-09", codeOK},
-		"eight days": {"2026-01-02", "2026-01-09", codeDateRange},
-		"today":      {"2026-01-10", "2026-01-10", codeDateRange},
-		"backwards":  {"2026-01-05", "2026-01-04", codeDateRange},
-		"bad begin":  {"2026-1-5", "2026-01-05", codeDate},
-		"bad end":    {"2026-01-05", "", codeDate},
+		"seven days": {"2026-01-03", "2026-01-09", errcode.OK},
+		"eight days": {"2026-01-02", "2026-01-09", errcode.DateRange},
+		"today":      {"2026-01-10", "2026-01-10", errcode.DateRange},
+		"backwards":  {"2026-01-05", "2026-01-04", errcode.DateRange},
+		"bad begin":  {"2026-1-5", "2026-01-05", errcode.Date},
+		"bad end":    {"2026-01-05", "", errcode.Date},
 	} {
 		if got := answerStatistics(test.begin, test.end, now).code; got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)

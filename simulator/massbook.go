@@ -1,6 +1,11 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+)
 
 // The limits of mass messages (群发).
 const (
@@ -32,28 +37,28 @@ const (
 type massBook struct {
 	jobs   *ring[*massJob]
 	speed  int
-	day    quota
-	minute quota
+	day    quota.Counter
+	minute quota.Counter
 }
 
 func newMassBook() *massBook { return &massBook{jobs: newRing[*massJob](maxMassIDs)} }
 
 // admit returns the refusal of another mass message.
-func (b *massBook) admit(account Account, clientID string, now time.Time) errcode {
+func (b *massBook) admit(account Account, clientID string, now time.Time) errcode.Code {
 	former := b.sentAs(clientID)
 	switch {
 	case len(clientID) > maxClientID:
-		return codeMassLongID
+		return errcode.MassLongID
 	case former != nil && now.Sub(former.sent) < massRetryAfter:
-		return codeMassTooFast
+		return errcode.MassTooFast
 	case former != nil:
-		return codeMassTwice
-	case !b.minute.take(now.Format("2006-01-02T15:04"), massPerMinute):
-		return codeMinuteQuota
-	case account.Subscription && !b.day.take(dayOf(now), massPerDaySubscription):
-		return codeMassQuota
+		return errcode.MassTwice
+	case !b.minute.Take(now.Format("2006-01-02T15:04"), massPerMinute):
+		return errcode.MinuteQuota
+	case account.Subscription && !b.day.Take(quota.DayOf(now), massPerDaySubscription):
+		return errcode.MassQuota
 	default:
-		return codeOK
+		return errcode.OK
 	}
 }
 
@@ -72,5 +77,5 @@ func (b *massBook) find(id string) *massJob {
 
 // gets reports whether the follower gets one more mass message of the account this month, and counts it.
 func (f *follower) gets(account Account, now time.Time) bool {
-	return account.Subscription || f.massSent.take(now.In(chinaTime).Format("2006-01"), massPerMonth)
+	return account.Subscription || f.massSent.Take(now.In(quota.China).Format("2006-01"), massPerMonth)
 }

@@ -3,6 +3,8 @@ package simulator
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // maxPermanentVideo is the limit of a permanent video. The real limits differ: the
@@ -50,19 +52,19 @@ func materialEndpoints() map[string]endpoint {
 // addMaterial serves POST /cgi-bin/material/add_material.
 func (p *Platform) addMaterial(r *apiRequest) apiAnswer {
 	form, contentType, code := r.uploadOf(permanentRules)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	item := &mediaItem{
 		id: p.newMediaID(), kind: form.kind, name: form.name, contentType: contentType, data: form.media, stored: r.now,
 	}
 	if item.kind == kindVideo {
-		if code := item.describe(form.description); code != codeOK {
+		if code := item.describe(form.description); code != errcode.OK {
 			return refuse(code)
 		}
 	}
 	if len(r.state.library.list(item.kind)) >= maxLibrary[item.kind] {
-		return refuse(codeLibraryFull)
+		return refuse(errcode.LibraryFull)
 	}
 	r.state.library.add(item)
 	if item.kind == kindImage {
@@ -74,42 +76,42 @@ func (p *Platform) addMaterial(r *apiRequest) apiAnswer {
 
 // describe reads the description that a permanent video must bring. That a title
 // is needed is documented; the code of its absence isn't.
-func (i *mediaItem) describe(description string) errcode {
+func (i *mediaItem) describe(description string) errcode.Code {
 	var video struct {
 		Title        string `json:"title"`
 		Introduction string `json:"introduction"`
 	}
 	switch {
 	case description == "":
-		return codeArguments
+		return errcode.Arguments
 	case hasUnicodeEscape([]byte(description)):
-		return codeCharset
+		return errcode.Charset
 	}
 	if err := json.Unmarshal([]byte(description), &video); err != nil {
-		return codeJSON
+		return errcode.JSON
 	}
 	if video.Title == "" {
-		return codeArguments
+		return errcode.Arguments
 	}
 	i.title, i.introduction = video.Title, video.Introduction
 
-	return codeOK
+	return errcode.OK
 }
 
 // material finds the permanent material that a call is about.
-func (r *apiRequest) material() (*mediaItem, errcode) {
+func (r *apiRequest) material() (*mediaItem, errcode.Code) {
 	var asked struct {
 		MediaID string `json:"media_id"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return nil, code
 	}
 	item := r.state.library.find(asked.MediaID, r.now)
 	if item == nil {
-		return nil, codeMediaID
+		return nil, errcode.MediaID
 	}
 
-	return item, codeOK
+	return item, errcode.OK
 }
 
 // getMaterial serves POST /cgi-bin/material/get_material: JSON of videos and
@@ -117,7 +119,7 @@ func (r *apiRequest) material() (*mediaItem, errcode) {
 func (p *Platform) getMaterial(r *apiRequest) apiAnswer {
 	item, code := r.material()
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case item.kind == kindVideo:
 		return answer(map[string]string{"title": item.title, "description": item.introduction, "down_url": p.pictureURL(item)})
@@ -156,15 +158,15 @@ func (i *mediaItem) articles() newsItems {
 // deleteMaterial serves POST /cgi-bin/material/del_material.
 func (p *Platform) deleteMaterial(r *apiRequest) apiAnswer {
 	item, code := r.material()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	if r.state.menus.uses(item.id) {
-		return refuse(codeMediaInUse)
+		return refuse(errcode.MediaInUse)
 	}
 	r.state.library.remove(item.id)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // listedMaterial is one entry of a list of materials.
@@ -183,16 +185,16 @@ func (p *Platform) listMaterial(r *apiRequest) apiAnswer {
 		Offset int    `json:"offset"`
 		Count  int    `json:"count"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	switch asked.Type {
 	case kindImage, kindVideo, kindVoice, kindNews:
 	default:
-		return refuse(codeMediaType)
+		return refuse(errcode.MediaType)
 	}
 	if asked.Offset < 0 || asked.Count < 1 || asked.Count > maxMaterialPage {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	all := r.state.library.list(asked.Type)
 	page := all[min(asked.Offset, len(all)):]

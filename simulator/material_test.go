@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // uploadBody makes a multipart form with a file and, if there is one, a description.
@@ -121,14 +123,14 @@ func TestMaterial(t *testing.T) {
 	}
 	for number, test := range []struct {
 		path, body string
-		want       errcode
+		want       errcode.Code
 	}{
-		{"del_material", `{"media_id":"` + image + `"}`, codeMediaInUse},
-		{"del_material", `{"media_id":"` + video + `"}`, codeOK},
-		{"del_material", `{"media_id":"` + video + `"}`, codeMediaID},
-		{"get_material", `{"media_id":"` + video + `"}`, codeMediaID},
-		{"batchget_material", `{"type":"image","offset":0,"count":21}`, codeArguments},
-		{"batchget_material", `{"type":"thumb","offset":0,"count":1}`, codeMediaType},
+		{"del_material", `{"media_id":"` + image + `"}`, errcode.MediaInUse},
+		{"del_material", `{"media_id":"` + video + `"}`, errcode.OK},
+		{"del_material", `{"media_id":"` + video + `"}`, errcode.MediaID},
+		{"get_material", `{"media_id":"` + video + `"}`, errcode.MediaID},
+		{"batchget_material", `{"type":"image","offset":0,"count":21}`, errcode.Arguments},
+		{"batchget_material", `{"type":"thumb","offset":0,"count":1}`, errcode.MediaType},
 	} {
 		if got := errCode(call(test.path, test.body)); got != int(test.want) {
 			t.Errorf("%d %s: %d, want %d", number, test.path, got, test.want)
@@ -146,23 +148,23 @@ func TestUploadRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		target, description string
 		data                []byte
-		want                errcode
+		want                errcode.Code
 	}{
-		"unknown kind":         {temporary + "film", "", []byte("x"), codeMediaType},
-		"news as a file":       {permanent + "news", "", []byte("x"), codeMediaType},
-		"empty file":           {temporary + kindVoice, "", nil, codeMediaMissing},
-		"text as a picture":    {permanent + kindImage, "", []byte("x"), codeFileType},
-		"temporary video":      {temporary + kindVideo, "", make([]byte, 10<<20+1), codeFileSize},
-		"no description":       {permanent + kindVideo, "", sampleFile(kindVideo), codeArguments},
-		"bad description":      {permanent + kindVideo, "{", sampleFile(kindVideo), codeJSON},
-		"no title":             {permanent + kindVideo, `{"introduction":"x"}`, sampleFile(kindVideo), codeArguments},
-		"video":                {permanent + kindVideo, `{"title":"x"}`, sampleFile(kindVideo), codeOK},
-		"voice":                {permanent + kindVoice, "", sampleFile(kindVoice), codeOK},
-		"text as a voice":      {temporary + kindVoice, "", []byte("x"), codeFileType},
-		"text as a video":      {permanent + kindVideo, `{"title":"x"}`, []byte("x"), codeFileType},
-		"article's picture":    {picture, "", samplePicture(), codeOK},
-		"large picture":        {picture, "", append(samplePicture(), make([]byte, maxArticlePicture)...), codePictureSize},
-		"article's other file": {picture, "", []byte("x"), codeFileType},
+		"unknown kind":         {temporary + "film", "", []byte("x"), errcode.MediaType},
+		"news as a file":       {permanent + "news", "", []byte("x"), errcode.MediaType},
+		"empty file":           {temporary + kindVoice, "", nil, errcode.MediaMissing},
+		"text as a picture":    {permanent + kindImage, "", []byte("x"), errcode.FileType},
+		"temporary video":      {temporary + kindVideo, "", make([]byte, 10<<20+1), errcode.FileSize},
+		"no description":       {permanent + kindVideo, "", sampleFile(kindVideo), errcode.Arguments},
+		"bad description":      {permanent + kindVideo, "{", sampleFile(kindVideo), errcode.JSON},
+		"no title":             {permanent + kindVideo, `{"introduction":"x"}`, sampleFile(kindVideo), errcode.Arguments},
+		"video":                {permanent + kindVideo, `{"title":"x"}`, sampleFile(kindVideo), errcode.OK},
+		"voice":                {permanent + kindVoice, "", sampleFile(kindVoice), errcode.OK},
+		"text as a voice":      {temporary + kindVoice, "", []byte("x"), errcode.FileType},
+		"text as a video":      {permanent + kindVideo, `{"title":"x"}`, []byte("x"), errcode.FileType},
+		"article's picture":    {picture, "", samplePicture(), errcode.OK},
+		"large picture":        {picture, "", append(samplePicture(), make([]byte, maxArticlePicture)...), errcode.PictureSize},
+		"article's other file": {picture, "", []byte("x"), errcode.FileType},
 	} {
 		contentType, body := uploadBody(t, test.data, test.description)
 		given := upload(t, platform, test.target+"&"+token, contentType, body)
@@ -171,8 +173,8 @@ func TestUploadRefusals(t *testing.T) {
 		}
 	}
 	contentType, body := uploadBody(t, []byte("x"), "")
-	if got := errCode(upload(t, platform, temporary+"voice&"+token, contentType, io.MultiReader(body))); got != int(codeMediaMissing) {
-		t.Errorf("chunked: %d, want %d", got, codeMediaMissing)
+	if got := errCode(upload(t, platform, temporary+"voice&"+token, contentType, io.MultiReader(body))); got != int(errcode.MediaMissing) {
+		t.Errorf("chunked: %d, want %d", got, errcode.MediaMissing)
 	}
 	form := "--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nvoice\r\n" +
 		"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a\"\r\n\r\n#!AMR\nx\r\n--b--\r\n"
@@ -181,8 +183,8 @@ func TestUploadRefusals(t *testing.T) {
 			t.Errorf("%s with the type in the form: %v", path, given)
 		}
 	}
-	if got := errCode(upload(t, platform, temporary+"voice&"+token, "application/json", strings.NewReader("{}"))); got != int(codeMediaMissing) {
-		t.Errorf("no form: %d, want %d", got, codeMediaMissing)
+	if got := errCode(upload(t, platform, temporary+"voice&"+token, "application/json", strings.NewReader("{}"))); got != int(errcode.MediaMissing) {
+		t.Errorf("no form: %d, want %d", got, errcode.MediaMissing)
 	}
 }
 

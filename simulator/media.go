@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/audio"
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // mediaShelfLife is how long temporary material (临时素材) is kept.
@@ -70,15 +72,15 @@ func contentTypeOf(data []byte) string {
 
 // checkMedia returns the content type of a file that the rules allow for a kind, or
 // WeChat's refusal.
-func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, errcode) {
+func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, errcode.Code) {
 	rule, known := rules[kind]
 	switch {
 	case !known:
-		return "", codeMediaType
+		return "", errcode.MediaType
 	case len(data) == 0:
-		return "", codeMediaMissing
+		return "", errcode.MediaMissing
 	case len(data) > rule.maxBytes:
-		return "", codeFileSize
+		return "", errcode.FileSize
 	}
 	contentType := contentTypeOf(data)
 	matches := len(rule.prefixes) == 0
@@ -87,16 +89,16 @@ func checkMedia(rules map[string]mediaRule, kind string, data []byte) (string, e
 	}
 	switch {
 	case !matches:
-		return "", codeFileType
+		return "", errcode.FileType
 	case rule.playtime > 0 && audio.Playtime(data) > rule.playtime:
-		return "", codePlaytime
+		return "", errcode.Playtime
 	default:
-		return contentType, codeOK
+		return contentType, errcode.OK
 	}
 }
 
 // newMediaID makes a media_id that was never there.
-func (p *Platform) newMediaID() string { return "MEDIA_" + p.newID() + "_" + newTokenValue(1)[2:34] }
+func (p *Platform) newMediaID() string { return "MEDIA_" + p.newID() + "_" + token.NewValue(1)[2:34] }
 
 // hasMedia returns the test whether an account has a file of a kind, temporary or
 // permanent. The caller of either doesn't hold the lock.
@@ -118,7 +120,7 @@ func (a *accountState) media(id string, now time.Time, kinds ...string) *mediaIt
 // uploadMedia serves POST /cgi-bin/media/upload.
 func (p *Platform) uploadMedia(r *apiRequest) apiAnswer {
 	form, contentType, code := r.uploadOf(temporaryRules)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	kind := form.kind
@@ -137,7 +139,7 @@ func (p *Platform) getMedia(r *apiRequest) apiAnswer {
 	item := r.state.temporary.find(r.query.Get(fieldMediaID), r.now)
 	switch {
 	case item == nil:
-		return refuse(codeMediaID)
+		return refuse(errcode.MediaID)
 	case item.kind == kindVideo && item.synthetic == nil:
 		return answer(map[string]string{"video_url": p.pictureURL(item)})
 	default:
@@ -150,7 +152,7 @@ func (p *Platform) getMedia(r *apiRequest) apiAnswer {
 func (p *Platform) getVoice(r *apiRequest) apiAnswer {
 	item := r.state.temporary.find(r.query.Get(fieldMediaID), r.now, kindVoice)
 	if item == nil {
-		return refuse(codeMediaID)
+		return refuse(errcode.MediaID)
 	}
 
 	return answerFile(item)
@@ -163,15 +165,15 @@ const maxArticlePicture = 1 << 20
 // no media_id.
 func (p *Platform) uploadPicture(r *apiRequest) apiAnswer {
 	form, code := r.upload()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	contentType := http.DetectContentType(form.media)
 	switch {
 	case contentType != typePNG && contentType != typeJPEG:
-		return refuse(codeFileType)
+		return refuse(errcode.FileType)
 	case len(form.media) >= maxArticlePicture:
-		return refuse(codePictureSize)
+		return refuse(errcode.PictureSize)
 	}
 	item := &mediaItem{id: p.newMediaID(), contentType: contentType, data: form.media, stored: r.now}
 	r.state.pictures.add(item)

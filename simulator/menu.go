@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // The limits of a custom menu (自定义菜单).
@@ -53,13 +55,13 @@ func usesMedia(buttons []Button, mediaID string) bool {
 // createMenu serves POST /cgi-bin/menu/create. Conditional menus stay.
 func (p *Platform) createMenu(r *apiRequest) apiAnswer {
 	created, code := r.menu()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	r.state.menus.standard = &created.Menu
 	p.state.hub.publish(topicState)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // menuRequest is the body of the calls that make a menu.
@@ -70,19 +72,19 @@ type menuRequest struct {
 }
 
 // menu reads a menu that a call brings.
-func (r *apiRequest) menu() (menuRequest, errcode) {
+func (r *apiRequest) menu() (menuRequest, errcode.Code) {
 	var asked menuRequest
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return asked, code
 	}
-	if code := asked.check(r.knownMedia); code != codeOK {
+	if code := asked.check(r.knownMedia); code != errcode.OK {
 		return asked, code
 	}
 	for position := range asked.Button {
 		asked.Button[position].normalize()
 	}
 
-	return asked, codeOK
+	return asked, errcode.OK
 }
 
 // normalize writes an absent list of entries as an empty one, as WeChat returns it.
@@ -100,7 +102,7 @@ func (p *Platform) getMenu(r *apiRequest) apiAnswer {
 	menus := r.state.menus
 	switch {
 	case menus.standard == nil:
-		return refuse(codeNoMenu)
+		return refuse(errcode.NoMenu)
 	case len(menus.conditional) == 0:
 		return answer(map[string]any{"menu": menus.standard})
 	default:
@@ -116,21 +118,21 @@ func (p *Platform) deleteMenu(r *apiRequest) apiAnswer {
 	r.state.menus.clear()
 	p.state.hub.publish(topicState)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // addConditionalMenu serves POST /cgi-bin/menu/addconditional (创建个性化菜单). In which order WeChat checks is
 // not known.
 func (p *Platform) addConditionalMenu(r *apiRequest) apiAnswer {
 	asked, code := r.menu()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	rule, code := readRule(asked.Rule)
 	switch {
 	case r.state.menus.standard == nil:
-		return refuse(codeNoDefaultMenu)
-	case code != codeOK:
+		return refuse(errcode.NoDefaultMenu)
+	case code != errcode.OK:
 		return refuse(code)
 	}
 	id := r.state.menus.add(asked.Button, rule)
@@ -144,7 +146,7 @@ func (p *Platform) deleteConditionalMenu(r *apiRequest) apiAnswer {
 	var asked struct {
 		ID numericID `json:"menuid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	code := r.state.menus.remove(int64(asked.ID))
@@ -158,12 +160,12 @@ func (p *Platform) tryMenu(r *apiRequest) apiAnswer {
 	var asked struct {
 		User string `json:"user_id"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	known, ok := r.state.followers[asked.User]
 	if !ok {
-		return refuse(codeNoMenuUser)
+		return refuse(errcode.NoMenuUser)
 	}
 	seen, _ := r.state.menus.of(known)
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // clientPlatform is what every simulated follower uses: neither iOS (1) nor Android (2).
@@ -36,7 +38,7 @@ type matchRule struct {
 var privateConditions = []string{"sex", "country", "province", "city", "language"}
 
 // readRule reads the conditions of a request: numbers or their digits as text, and empty texts for none.
-func readRule(given map[string]any) (matchRule, errcode) {
+func readRule(given map[string]any) (matchRule, errcode.Code) {
 	var rule matchRule
 	for name, value := range given {
 		text := fmt.Sprint(value)
@@ -44,9 +46,9 @@ func readRule(given map[string]any) (matchRule, errcode) {
 		switch {
 		case text == "":
 		case slices.Contains(privateConditions, name):
-			return rule, codePrivateRule
+			return rule, errcode.PrivateRule
 		case err != nil:
-			return rule, codeArguments
+			return rule, errcode.Arguments
 		case name == "tag_id":
 			rule.TagID = number
 		case name == "client_platform_type":
@@ -54,10 +56,10 @@ func readRule(given map[string]any) (matchRule, errcode) {
 		}
 	}
 	if rule == (matchRule{}) {
-		return rule, codeNoMatchRule
+		return rule, errcode.NoMatchRule
 	}
 
-	return rule, codeOK
+	return rule, errcode.OK
 }
 
 // matches reports whether a follower sees the menu. Of several tags the last one counts.
@@ -92,14 +94,14 @@ func (b *menuBook) add(buttons []Button, rule matchRule) int64 {
 }
 
 // remove deletes a conditional menu.
-func (b *menuBook) remove(id int64) errcode {
+func (b *menuBook) remove(id int64) errcode.Code {
 	position := slices.IndexFunc(b.conditional, func(menu conditionalMenu) bool { return menu.ID == id })
 	if position < 0 {
-		return codeMenuID
+		return errcode.MenuID
 	}
 	b.conditional = slices.Delete(slices.Clone(b.conditional), position, position+1)
 
-	return codeOK
+	return errcode.OK
 }
 
 // clear deletes all menus.

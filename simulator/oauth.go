@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The rules of OAuth2 (网页授权).
@@ -51,7 +54,7 @@ func newOAuthBook() *oauthBook {
 // issueCode makes a code as the user's browser brings it.
 func (b *oauthBook) issueCode(openID, scope string, now time.Time) string {
 	const length = 32 // As real codes are.
-	code := newTokenValue(1)[2 : 2+length]
+	code := token.NewValue(1)[2 : 2+length]
 	b.codes[code] = &oauthCode{openID: openID, scope: scope, expires: now.Add(oauthCodeLifetime)}
 	b.order = append(b.order, code)
 	if len(b.order) > maxGrants {
@@ -63,58 +66,58 @@ func (b *oauthBook) issueCode(openID, scope string, now time.Time) string {
 }
 
 // redeem uses a code up.
-func (b *oauthBook) redeem(value string, now time.Time) (*oauthCode, errcode) {
+func (b *oauthBook) redeem(value string, now time.Time) (*oauthCode, errcode.Code) {
 	code, known := b.codes[value]
 	switch {
 	case !known:
-		return nil, codeOAuthCode
+		return nil, errcode.OAuthCode
 	case code.used:
-		return nil, codeOAuthUsed
+		return nil, errcode.OAuthUsed
 	case !now.Before(code.expires):
-		return nil, codeOAuthExpired
+		return nil, errcode.OAuthExpired
 	}
 	code.used = true
 
-	return code, codeOK
+	return code, errcode.OK
 }
 
 // exchange gives the tokens for a code.
-func (b *oauthBook) exchange(value string, now time.Time) (*userGrant, errcode) {
+func (b *oauthBook) exchange(value string, now time.Time) (*userGrant, errcode.Code) {
 	code, refused := b.redeem(value, now)
-	if refused != codeOK {
+	if refused != errcode.OK {
 		return nil, refused
 	}
 	grant := &userGrant{
-		openID: code.openID, scope: code.scope, token: newTokenValue(1), tokenExpires: now.Add(userTokenLifetime),
-		refresh: newTokenValue(1), refreshExpires: now.Add(refreshTokenLifetime),
+		openID: code.openID, scope: code.scope, token: token.NewValue(1), tokenExpires: now.Add(userTokenLifetime),
+		refresh: token.NewValue(1), refreshExpires: now.Add(refreshTokenLifetime),
 	}
 	b.grants.add(grant)
 
-	return grant, codeOK
+	return grant, errcode.OK
 }
 
 // refresh prolongs the token that belongs to a refresh token. Only one that has
 // ended is replaced (刷新access_token).
-func (b *oauthBook) refresh(value string, now time.Time) (*userGrant, errcode) {
+func (b *oauthBook) refresh(value string, now time.Time) (*userGrant, errcode.Code) {
 	for _, grant := range b.grants.values {
 		if grant.refresh != value {
 			continue
 		}
 		switch {
 		case grant.revoked:
-			return nil, codeOAuthRevoked
+			return nil, errcode.OAuthRevoked
 		case !now.Before(grant.refreshExpires):
-			return nil, codeOAuthRefreshExpired
+			return nil, errcode.OAuthRefreshExpired
 		}
 		if !now.Before(grant.tokenExpires) {
-			grant.token = newTokenValue(1)
+			grant.token = token.NewValue(1)
 		}
 		grant.tokenExpires = now.Add(userTokenLifetime)
 
-		return grant, codeOK
+		return grant, errcode.OK
 	}
 
-	return nil, codeOAuthRefresh
+	return nil, errcode.OAuthRefresh
 }
 
 // grant returns the authorisation that a user's token belongs to.

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // oauthQuery are the parameters of an exchange, with changes; an empty change takes a
@@ -37,7 +40,7 @@ func TestOAuthCode(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/sns/oauth2/access_token", "/sns/jscode2session"} {
 		platform := Start(t)
-		exchange := func(name string, query url.Values, want errcode) {
+		exchange := func(name string, query url.Values, want errcode.Code) {
 			t.Helper()
 			if got := errCode(api(t, platform, http.MethodGet, path, query, "")); got != int(want) {
 				t.Errorf("%s, %s: %d, want %d", path, name, got, want)
@@ -46,24 +49,24 @@ func TestOAuthCode(t *testing.T) {
 		code, late := issueCode(t, platform, ""), issueCode(t, platform, "")
 		for name, test := range map[string]struct {
 			parameter, value string
-			want             errcode
+			want             errcode.Code
 		}{
-			"no appid":      {"appid", "", codeAppIDMissing},
-			"no secret":     {"secret", "", codeSecretMissing},
-			"grant type":    {"grant_type", "client_credential", codeGrantType},
-			"unknown appid": {"appid", "wx", codeAppID},
-			"wrong secret":  {"secret", "x", codeAppSecret},
+			"no appid":      {"appid", "", errcode.AppIDMissing},
+			"no secret":     {"secret", "", errcode.SecretMissing},
+			"grant type":    {"grant_type", "client_credential", errcode.GrantType},
+			"unknown appid": {"appid", "wx", errcode.AppID},
+			"wrong secret":  {"secret", "x", errcode.AppSecret},
 		} {
 			exchange(name, oauthQuery(code, map[string]string{test.parameter: test.value}), test.want)
 		}
-		exchange("no code", oauthQuery("", nil), codeOAuthCodeMissing)
-		exchange("unknown code", oauthQuery("x", nil), codeOAuthCode)
-		exchange("first use", oauthQuery(code, nil), codeOK)
-		exchange("second use", oauthQuery(code, nil), codeOAuthUsed)
+		exchange("no code", oauthQuery("", nil), errcode.OAuthCodeMissing)
+		exchange("unknown code", oauthQuery("x", nil), errcode.OAuthCode)
+		exchange("first use", oauthQuery(code, nil), errcode.OK)
+		exchange("second use", oauthQuery(code, nil), errcode.OAuthUsed)
 		if err := platform.AdvanceClock(oauthCodeLifetime); err != nil {
 			t.Fatal(err)
 		}
-		exchange("after five minutes", oauthQuery(late, nil), codeOAuthExpired)
+		exchange("after five minutes", oauthQuery(late, nil), errcode.OAuthExpired)
 	}
 }
 
@@ -89,15 +92,15 @@ func TestUserTokens(t *testing.T) {
 	for name, test := range map[string]struct {
 		path  string
 		query url.Values
-		want  errcode
+		want  errcode.Code
 	}{
-		"valid":            {"/sns/auth", user(token, "oUSER00"), codeOK},
-		"other user":       {"/sns/auth", user(token, "oOTHER0"), codeOpenID},
-		"no user":          {"/sns/auth", user(token, ""), codeOpenIDMissing},
-		"no token":         {"/sns/auth", user("", "oUSER00"), codeTokenMissing},
-		"account's token":  {"/sns/userinfo", user(account, "oUSER00"), codeInvalidToken},
-		"user's elsewhere": {"/cgi-bin/menu/get", user(token, ""), codeInvalidToken},
-		"scope":            {"/sns/userinfo", user(textOf(base, "access_token"), "oUSER00"), codeUnauthorized},
+		"valid":            {"/sns/auth", user(token, "oUSER00"), errcode.OK},
+		"other user":       {"/sns/auth", user(token, "oOTHER0"), errcode.OpenID},
+		"no user":          {"/sns/auth", user(token, ""), errcode.OpenIDMissing},
+		"no token":         {"/sns/auth", user("", "oUSER00"), errcode.TokenMissing},
+		"account's token":  {"/sns/userinfo", user(account, "oUSER00"), errcode.InvalidToken},
+		"user's elsewhere": {"/cgi-bin/menu/get", user(token, ""), errcode.InvalidToken},
+		"scope":            {"/sns/userinfo", user(textOf(base, "access_token"), "oUSER00"), errcode.Unauthorized},
 	} {
 		if got := errCode(get(test.path, test.query)); got != int(test.want) {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
@@ -117,7 +120,7 @@ func TestUserTokens(t *testing.T) {
 	if err := platform.AdvanceClock(userTokenLifetime); err != nil {
 		t.Fatal(err)
 	}
-	if got := errCode(get("/sns/auth", user(token, "oUSER00"))); got != int(codeTokenExpired) {
+	if got := errCode(get("/sns/auth", user(token, "oUSER00"))); got != int(errcode.TokenExpired) {
 		t.Errorf("ended token: %d", got)
 	}
 	renewed := textOf(prolong("", ""), "access_token")
@@ -126,21 +129,21 @@ func TestUserTokens(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		value string
-		want  errcode
+		want  errcode.Code
 	}{
-		"appid": {"wx", codeAppID}, "grant_type": {"x", codeGrantType}, "refresh_token": {"x", codeOAuthRefresh},
+		"appid": {"wx", errcode.AppID}, "grant_type": {"x", errcode.GrantType}, "refresh_token": {"x", errcode.OAuthRefresh},
 	} {
 		if got := errCode(prolong(name, test.value)); got != int(test.want) {
 			t.Errorf("refresh with another %s: %d, want %d", name, got, test.want)
 		}
 	}
-	if got := errCode(prolong("refresh_token", "")); got != int(codeOAuthRefreshMissing) {
+	if got := errCode(prolong("refresh_token", "")); got != int(errcode.OAuthRefreshMissing) {
 		t.Errorf("no refresh token: %d", got)
 	}
 	if err := platform.AdvanceClock(refreshTokenLifetime); err != nil {
 		t.Fatal(err)
 	}
-	if got := errCode(prolong("", "")); got != int(codeOAuthRefreshExpired) {
+	if got := errCode(prolong("", "")); got != int(errcode.OAuthRefreshExpired) {
 		t.Errorf("after 30 days: %d", got)
 	}
 }
@@ -158,7 +161,7 @@ func TestOAuthRecordHidesSecrets(t *testing.T) {
 		DefaultAccount().AppSecret,
 	} {
 		if secret == "" || strings.Contains(string(data), secret) {
-			t.Errorf("the record reveals %q", mask(secret))
+			t.Errorf("the record reveals %q", token.Mask(secret))
 		}
 	}
 	for name, body := range map[string]string{
@@ -178,7 +181,7 @@ func TestOAuthBookIsBounded(t *testing.T) {
 	for range maxGrants {
 		book.issueCode("oUSER00", ScopeBase, bookStart)
 	}
-	if _, code := book.redeem(first, bookStart.Add(time.Second)); code != codeOAuthCode || len(book.codes) != maxGrants {
+	if _, code := book.redeem(first, bookStart.Add(time.Second)); code != errcode.OAuthCode || len(book.codes) != maxGrants {
 		t.Errorf("the oldest code: %d, %d codes", code, len(book.codes))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 func oauthEndpoints() map[string]endpoint {
@@ -18,19 +20,19 @@ func oauthEndpoints() map[string]endpoint {
 
 // clientOf checks the account's credentials in a call of OAuth2, and that what is
 // exchanged is there.
-func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, string, errcode) {
+func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, string, errcode.Code) {
 	asked := credentials{AppID: r.query.Get("appid"), Secret: r.query.Get("secret")}
 	code := r.query.Get(parameter)
 	r.account = asked.AppID
 	switch {
 	case asked.AppID == "":
-		return nil, "", codeAppIDMissing
+		return nil, "", errcode.AppIDMissing
 	case asked.Secret == "":
-		return nil, "", codeSecretMissing
+		return nil, "", errcode.SecretMissing
 	case code == "":
-		return nil, "", codeOAuthCodeMissing
+		return nil, "", errcode.OAuthCodeMissing
 	case r.query.Get("grant_type") != grantCode:
-		return nil, "", codeGrantType
+		return nil, "", errcode.GrantType
 	}
 	account, refused := p.authenticateAs(KindAccount, asked)
 
@@ -40,7 +42,7 @@ func (p *Platform) clientOf(r *apiRequest, parameter string) (*accountState, str
 // getUserToken serves GET /sns/oauth2/access_token.
 func (p *Platform) getUserToken(r *apiRequest) apiAnswer {
 	account, value, code := p.clientOf(r, "code")
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -50,7 +52,7 @@ func (p *Platform) getUserToken(r *apiRequest) apiAnswer {
 // answerExchange gives the tokens for a code.
 func answerExchange(r *apiRequest, account *accountState, value string) apiAnswer {
 	grant, code := account.oauth.exchange(value, r.now)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -64,13 +66,13 @@ func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
 	account, known := p.state.accounts[appID]
 	switch {
 	case appID == "":
-		return refuse(codeAppIDMissing)
+		return refuse(errcode.AppIDMissing)
 	case value == "":
-		return refuse(codeOAuthRefreshMissing)
+		return refuse(errcode.OAuthRefreshMissing)
 	case r.query.Get("grant_type") != grantRefresh:
-		return refuse(codeGrantType)
+		return refuse(errcode.GrantType)
 	case !known || account.Kind != KindAccount:
-		return refuse(codeAppID)
+		return refuse(errcode.AppID)
 	}
 
 	return answerRefresh(r, account, value)
@@ -79,7 +81,7 @@ func (p *Platform) refreshUserToken(r *apiRequest) apiAnswer {
 // answerRefresh prolongs a user's token.
 func answerRefresh(r *apiRequest, account *accountState, value string) apiAnswer {
 	grant, code := account.oauth.refresh(value, r.now)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -98,13 +100,13 @@ func answerGrant(r *apiRequest, grant *userGrant) apiAnswer {
 
 // user finds the authorisation whose token a call carries, and checks that it is of
 // that user. An account's own token is none.
-func (p *Platform) user(r *apiRequest) (*userGrant, errcode) {
+func (p *Platform) user(r *apiRequest) (*userGrant, errcode.Code) {
 	value, openID := r.query.Get("access_token"), r.query.Get("openid")
 	switch {
 	case value == "":
-		return nil, codeTokenMissing
+		return nil, errcode.TokenMissing
 	case openID == "":
-		return nil, codeOpenIDMissing
+		return nil, errcode.OpenIDMissing
 	}
 	for _, account := range p.state.accounts {
 		grant := account.oauth.grant(value)
@@ -114,17 +116,17 @@ func (p *Platform) user(r *apiRequest) (*userGrant, errcode) {
 		r.account = account.AppID
 		switch {
 		case grant.revoked:
-			return nil, codeOAuthRevoked
+			return nil, errcode.OAuthRevoked
 		case !r.now.Before(grant.tokenExpires):
-			return nil, codeTokenExpired
+			return nil, errcode.TokenExpired
 		case grant.openID != openID:
-			return nil, codeOpenID
+			return nil, errcode.OpenID
 		default:
-			return grant, codeOK
+			return grant, errcode.OK
 		}
 	}
 
-	return nil, codeInvalidToken
+	return nil, errcode.InvalidToken
 }
 
 // getUserProfile serves GET /sns/userinfo. All users have one name and one avatar,
@@ -132,10 +134,10 @@ func (p *Platform) user(r *apiRequest) (*userGrant, errcode) {
 func (p *Platform) getUserProfile(r *apiRequest) apiAnswer {
 	grant, code := p.user(r)
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case grant.scope != ScopeUserInfo:
-		return refuse(codeUnauthorized)
+		return refuse(errcode.Unauthorized)
 	}
 
 	return answer(map[string]any{
@@ -154,7 +156,7 @@ func (p *Platform) checkUserToken(r *apiRequest) apiAnswer {
 // getSession serves GET /sns/jscode2session of mini programs (小程序登录).
 func (p *Platform) getSession(r *apiRequest) apiAnswer {
 	account, value, code := p.clientOf(r, "js_code")
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -164,7 +166,7 @@ func (p *Platform) getSession(r *apiRequest) apiAnswer {
 // answerSession exchanges the code of a mini program's user.
 func answerSession(r *apiRequest, account *accountState, value string) apiAnswer {
 	redeemed, code := account.oauth.redeem(value, r.now)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	key := make([]byte, 16) // An AES key.

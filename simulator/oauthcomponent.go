@@ -1,6 +1,10 @@
 package simulator
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+)
 
 // The grant_types of OAuth2.
 const (
@@ -22,7 +26,7 @@ func componentOAuthEndpoints() map[string]endpoint {
 func forAuthorizer(parameter, grantType string, serve func(*apiRequest, *accountState, string) apiAnswer) func(*Platform, *apiRequest) apiAnswer {
 	return func(p *Platform, r *apiRequest) apiAnswer {
 		account, code := p.authorizerOf(r, parameter, grantType)
-		if code != codeOK {
+		if code != errcode.OK {
 			return refuse(code)
 		}
 
@@ -31,28 +35,28 @@ func forAuthorizer(parameter, grantType string, serve func(*apiRequest, *account
 }
 
 // authorizerOf finds the account in a call of OAuth2 that a third-party platform makes for it.
-func (p *Platform) authorizerOf(r *apiRequest, parameter, grantType string) (*accountState, errcode) {
-	if code := p.authorizeComponent(r); code != codeOK {
+func (p *Platform) authorizerOf(r *apiRequest, parameter, grantType string) (*accountState, errcode.Code) {
+	if code := p.authorizeComponent(r); code != errcode.OK {
 		return nil, code
 	}
 	account, known := p.state.accounts[r.query.Get("appid")]
 	_, authorized := r.state.component.refresh[r.query.Get("appid")]
 	switch {
 	case r.query.Get("appid") == "":
-		return nil, codeAppIDMissing
+		return nil, errcode.AppIDMissing
 	case r.query.Get(parameter) == "" && grantType == grantRefresh:
-		return nil, codeOAuthRefreshMissing
+		return nil, errcode.OAuthRefreshMissing
 	case r.query.Get(parameter) == "":
-		return nil, codeOAuthCodeMissing
+		return nil, errcode.OAuthCodeMissing
 	case r.query.Get("grant_type") != grantType:
-		return nil, codeGrantType
+		return nil, errcode.GrantType
 	case cmp.Or(r.query.Get("component_appid"), r.state.AppID) != r.state.AppID:
-		return nil, codeComponent
+		return nil, errcode.Component
 	case !known:
-		return nil, codeAppID
+		return nil, errcode.AppID
 	case !authorized:
-		return nil, codeNotAuthorized
+		return nil, errcode.NotAuthorized
 	}
 
-	return account, codeOK
+	return account, errcode.OK
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // PermissionSet is a set of APIs (权限集) that an account grants to a third-party platform, by WeChat's number. The numbers
@@ -63,12 +65,12 @@ func permits(granted []PermissionSet, path string) bool {
 }
 
 // permission returns the refusal of a third-party platform's call for an account that hasn't granted it.
-func (s *state) permission(call *apiRequest) errcode {
-	if call.token.kind != TokenAuthorizer || permits(s.accounts[call.token.platform].component.granted[call.account], call.path) {
-		return codeOK
+func (s *state) permission(call *apiRequest) errcode.Code {
+	if call.token.Kind != TokenAuthorizer || permits(s.accounts[call.token.Platform].component.granted[call.account], call.path) {
+		return errcode.OK
 	}
 
-	return codeNotGranted
+	return errcode.NotGranted
 }
 
 // checkPermissions returns what an authorisation grants: all sets if it names none.

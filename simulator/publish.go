@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The states of a publication (发布状态).
@@ -19,10 +22,10 @@ const (
 func (p *Platform) publish(r *apiRequest) apiAnswer {
 	var asked draftID
 	found, code := r.draft(&asked, &asked.MediaID)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
-	created := &publication{job: p.messages.Add(1), articleID: "ARTICLE_" + p.newID() + "_" + newTokenValue(1)[2:18], published: r.now}
+	created := &publication{job: p.messages.Add(1), articleID: "ARTICLE_" + p.newID() + "_" + token.NewValue(1)[2:18], published: r.now}
 	for number, article := range found.articles {
 		article.URL = articleURL(created.articleID, number+1)
 		created.articles = append(created.articles, publishedItem{newsItem: article})
@@ -57,13 +60,13 @@ func (p *Platform) getPublication(r *apiRequest) apiAnswer {
 	var asked struct {
 		ID json.RawMessage `json:"publish_id"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	id := strings.Trim(string(asked.ID), `"`)
 	found := firstOf(r.state.drafts.published, func(one *publication) bool { return formatID(one.job) == id })
 	if found == nil {
-		return refuse(codePublishID)
+		return refuse(errcode.PublishID)
 	}
 	if !slices.ContainsFunc(found.articles, func(one publishedItem) bool { return !one.Deleted }) {
 		return answer(map[string]any{"publish_id": found.job, "publish_status": publishDeleted, "fail_idx": []int{}})
@@ -89,23 +92,23 @@ type articleRequest struct {
 	Index int    `json:"index"` // From 1; 0 means all.
 }
 
-func (r *apiRequest) article() (articleRequest, *publication, errcode) {
+func (r *apiRequest) article() (articleRequest, *publication, errcode.Code) {
 	var asked articleRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return asked, nil, code
 	}
 	found := r.state.drafts.publication(asked.ID)
 	if found == nil {
-		return asked, nil, codeArticleID
+		return asked, nil, errcode.ArticleID
 	}
 
-	return asked, found, codeOK
+	return asked, found, errcode.OK
 }
 
 // getPublished serves POST /cgi-bin/freepublish/getarticle.
 func (p *Platform) getPublished(r *apiRequest) apiAnswer {
 	_, found, code := r.article()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -116,10 +119,10 @@ func (p *Platform) getPublished(r *apiRequest) apiAnswer {
 func (p *Platform) deletePublished(r *apiRequest) apiAnswer {
 	asked, found, code := r.article()
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case asked.Index < 0 || asked.Index > len(found.articles):
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	for position := range found.articles {
 		if asked.Index == 0 || asked.Index == position+1 {
@@ -127,13 +130,13 @@ func (p *Platform) deletePublished(r *apiRequest) apiAnswer {
 		}
 	}
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // listPublished serves POST /cgi-bin/freepublish/batchget.
 func (p *Platform) listPublished(r *apiRequest) apiAnswer {
 	asked, code := r.page()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/catalog"
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // attachFiles stores the files of a push as temporary material, so that the account can get them and answer with them, and
@@ -53,9 +54,9 @@ func (p *Platform) keepFile(account *accountState, kind string, data []byte, now
 		data = sampleFile(kind)
 	}
 	contentType, code := checkMedia(temporaryRules, kind, data)
-	if code != codeOK {
+	if code != errcode.OK {
 		return nil, fmt.Errorf("%w: media must be a %s as WeChat takes it, of at most %d bytes (%d %s)",
-			ErrInvalid, kind, temporaryRules[kind].maxBytes, code, code.text())
+			ErrInvalid, kind, temporaryRules[kind].maxBytes, code, code.Text())
 	}
 	item := &mediaItem{id: p.newMediaID(), kind: kind, contentType: contentType, data: data, stored: now}
 	account.temporary.add(item)

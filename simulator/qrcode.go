@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 
 	"rsc.io/qr"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // The rules of QR codes with parameters (生成带参数的二维码).
@@ -39,7 +42,7 @@ func (q qrRequest) permanent() bool {
 
 // check returns the refusal. The documents give the limits but not their codes: the
 // table of codes names a bad scene (40053), and 40097 for a bad life is a guess.
-func (q qrRequest) check() errcode {
+func (q qrRequest) check() errcode.Code {
 	scene, length := q.ActionInfo.Scene, utf8.RuneCountInString(q.ActionInfo.Scene.Text)
 	var fits bool
 	switch q.ActionName {
@@ -50,15 +53,15 @@ func (q qrRequest) check() errcode {
 	case "QR_STR_SCENE", "QR_LIMIT_STR_SCENE":
 		fits = length > 0 && length <= maxSceneText
 	default:
-		return codeActionName
+		return errcode.ActionName
 	}
 	switch {
 	case !fits:
-		return codeActionInfo
+		return errcode.ActionInfo
 	case q.ExpireSeconds != nil && !q.permanent() && (*q.ExpireSeconds < 1 || *q.ExpireSeconds > maxQRLife):
-		return codeArguments
+		return errcode.Arguments
 	default:
-		return codeOK
+		return errcode.OK
 	}
 }
 
@@ -81,13 +84,13 @@ func (q qrRequest) scene() string {
 // createQRCode serves POST /cgi-bin/qrcode/create. Scan is a follower who scans it.
 func (p *Platform) createQRCode(r *apiRequest) apiAnswer {
 	var asked qrRequest
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
-	if code := asked.check(); code != codeOK {
+	if code := asked.check(); code != errcode.OK {
 		return refuse(code)
 	}
-	value := newTokenValue(1)[2:]
+	value := token.NewValue(1)[2:]
 	created := qrCode{scene: asked.scene(), text: asked.ActionInfo.Scene.Text != "", ticket: "gQ" + value[:94], url: "http://weixin.qq.com/q/" + value[94:116]}
 	given := map[string]any{"ticket": created.ticket, "url": created.url}
 	if !asked.permanent() {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // TestQRCodeRules covers api.md section 5, QR code.
@@ -18,29 +20,29 @@ func TestQRCodeRules(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		body string
-		want errcode
+		want errcode.Code
 		life any // nil means none.
 	}{
-		"temporary":       {scene("QR_SCENE", `"expire_seconds":604800,`, `"scene_id":123`), codeOK, 604800.0},
-		"30 days":         {scene("QR_SCENE", `"expire_seconds":2592000,`, `"scene_id":4294967295`), codeOK, 2592000.0},
-		"default life":    {scene("QR_STR_SCENE", ``, `"scene_str":"`+strings.Repeat("字", 64)+`"`), codeOK, 30.0},
-		"permanent":       {scene("QR_LIMIT_SCENE", ``, `"scene_id":100000`), codeOK, nil},
-		"permanent text":  {scene("QR_LIMIT_STR_SCENE", `"expire_seconds":0,`, `"scene_str":"x"`), codeOK, nil},
-		"action":          {scene("QR_CARD", ``, `"scene_id":1`), codeActionName, nil},
-		"31 days":         {scene("QR_SCENE", `"expire_seconds":2592001,`, `"scene_id":1`), codeArguments, nil},
-		"no life":         {scene("QR_SCENE", `"expire_seconds":0,`, `"scene_id":1`), codeArguments, nil},
-		"zero":            {scene("QR_SCENE", ``, `"scene_id":0`), codeActionInfo, nil},
-		"33 bits":         {scene("QR_SCENE", ``, `"scene_id":4294967296`), codeActionInfo, nil},
-		"permanent scene": {scene("QR_LIMIT_SCENE", ``, `"scene_id":100001`), codeActionInfo, nil},
-		"no text":         {scene("QR_STR_SCENE", ``, `"scene_id":1`), codeActionInfo, nil},
-		"long text":       {scene("QR_LIMIT_STR_SCENE", ``, `"scene_str":"`+strings.Repeat("x", 65)+`"`), codeActionInfo, nil},
-		"text as id":      {scene("QR_SCENE", ``, `"scene_id":"1"`), codeJSON, nil},
+		"temporary":       {scene("QR_SCENE", `"expire_seconds":604800,`, `"scene_id":123`), errcode.OK, 604800.0},
+		"30 days":         {scene("QR_SCENE", `"expire_seconds":2592000,`, `"scene_id":4294967295`), errcode.OK, 2592000.0},
+		"default life":    {scene("QR_STR_SCENE", ``, `"scene_str":"`+strings.Repeat("字", 64)+`"`), errcode.OK, 30.0},
+		"permanent":       {scene("QR_LIMIT_SCENE", ``, `"scene_id":100000`), errcode.OK, nil},
+		"permanent text":  {scene("QR_LIMIT_STR_SCENE", `"expire_seconds":0,`, `"scene_str":"x"`), errcode.OK, nil},
+		"action":          {scene("QR_CARD", ``, `"scene_id":1`), errcode.ActionName, nil},
+		"31 days":         {scene("QR_SCENE", `"expire_seconds":2592001,`, `"scene_id":1`), errcode.Arguments, nil},
+		"no life":         {scene("QR_SCENE", `"expire_seconds":0,`, `"scene_id":1`), errcode.Arguments, nil},
+		"zero":            {scene("QR_SCENE", ``, `"scene_id":0`), errcode.ActionInfo, nil},
+		"33 bits":         {scene("QR_SCENE", ``, `"scene_id":4294967296`), errcode.ActionInfo, nil},
+		"permanent scene": {scene("QR_LIMIT_SCENE", ``, `"scene_id":100001`), errcode.ActionInfo, nil},
+		"no text":         {scene("QR_STR_SCENE", ``, `"scene_id":1`), errcode.ActionInfo, nil},
+		"long text":       {scene("QR_LIMIT_STR_SCENE", ``, `"scene_str":"`+strings.Repeat("x", 65)+`"`), errcode.ActionInfo, nil},
+		"text as id":      {scene("QR_SCENE", ``, `"scene_id":"1"`), errcode.JSON, nil},
 	} {
 		given := api(t, platform, http.MethodPost, "/cgi-bin/qrcode/create", token, test.body)
 		if got := errCode(given); got != int(test.want) || given["expire_seconds"] != test.life {
 			t.Errorf("%s: errcode %d, life %v; want %d, %v", name, got, given["expire_seconds"], test.want, test.life)
 		}
-		if test.want == codeOK && (textOf(given, "ticket") == "" || !strings.HasPrefix(textOf(given, "url"), "http://weixin.qq.com/q/")) {
+		if test.want == errcode.OK && (textOf(given, "ticket") == "" || !strings.HasPrefix(textOf(given, "url"), "http://weixin.qq.com/q/")) {
 			t.Errorf("%s: %v", name, given)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
 )
 
 func quotaOf(t *testing.T, platform *Platform, token, path string) (limit, used, remain float64) {
@@ -29,19 +32,19 @@ func TestQuotas(t *testing.T) {
 	platform := Start(t)
 	token := stableToken(t, platform)
 	const path = "/cgi-bin/user/get"
-	call := func(want errcode) {
+	call := func(want errcode.Code) {
 		t.Helper()
 		if got := errCode(api(t, platform, http.MethodGet, path, withToken(token), "")); got != int(want) {
 			t.Errorf("call: %d, want %d", got, want)
 		}
 	}
-	call(codeOK)
+	call(errcode.OK)
 	if limit, used, remain := quotaOf(t, platform, token, path); limit != 500 || used != 1 || remain != 499 {
 		t.Errorf("after a call: %v %v %v", limit, used, remain)
 	}
 	steer(t, platform, http.MethodPost, "quotas", `{"path":"`+path+`","daily_limit":2}`, http.StatusOK)
-	call(codeOK)
-	call(codeDailyQuota)
+	call(errcode.OK)
+	call(errcode.DailyQuota)
 	if got := errCode(api(t, platform, http.MethodGet, "/cgi-bin/menu/get", withToken(token), "")); got != 0 {
 		t.Errorf("another path: %d", got)
 	}
@@ -52,21 +55,21 @@ func TestQuotas(t *testing.T) {
 	if errCode(cleared) != 0 {
 		t.Errorf("clear: %v", cleared)
 	}
-	call(codeOK)
-	call(codeOK)
-	call(codeDailyQuota)
+	call(errcode.OK)
+	call(errcode.OK)
+	call(errcode.DailyQuota)
 	if err := platform.AdvanceClock(24 * time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	token = stableToken(t, platform)
-	call(codeOK)
+	call(errcode.OK)
 	if err := platform.SetQuota("", path, 0); err != nil {
 		t.Fatal(err)
 	}
-	call(codeDailyQuota)
+	call(errcode.DailyQuota)
 	platform.Reset()
 	token = stableToken(t, platform)
-	call(codeOK)
+	call(errcode.OK)
 }
 
 // TestQuotaOfTokens makes sure that the quota of the token endpoint can be lowered and
@@ -74,32 +77,32 @@ func TestQuotas(t *testing.T) {
 func TestQuotaOfTokens(t *testing.T) {
 	t.Parallel()
 	platform := Start(t)
-	if err := platform.SetQuota("", pathStable, 1); err != nil {
+	if err := platform.SetQuota("", quota.PathStable, 1); err != nil {
 		t.Fatal(err)
 	}
 	token := stableToken(t, platform)
-	if got := errCode(api(t, platform, http.MethodPost, pathStable, nil, stableBody(false))); got != int(codeDailyQuota) {
+	if got := errCode(api(t, platform, http.MethodPost, quota.PathStable, nil, stableBody(false))); got != int(errcode.DailyQuota) {
 		t.Errorf("second token: %d", got)
 	}
-	if limit, used, _ := quotaOf(t, platform, token, pathStable); limit != 1 || used != 1 {
+	if limit, used, _ := quotaOf(t, platform, token, quota.PathStable); limit != 1 || used != 1 {
 		t.Errorf("quota: %v %v", limit, used)
 	}
 	reset := func(secret string) int {
 		return errCode(api(t, platform, http.MethodPost, "/cgi-bin/clear_quota/v2", nil, fmt.Sprintf(`{"appid":%q,"appsecret":%q}`, DefaultAppID, secret)))
 	}
-	if got := reset("x"); got != int(codeAppSecret) {
+	if got := reset("x"); got != int(errcode.AppSecret) {
 		t.Errorf("wrong secret: %d", got)
 	}
 	if got := reset(DefaultAccount().AppSecret); got != 0 {
 		t.Errorf("clear: %d", got)
 	}
 	stableToken(t, platform)
-	for range clearsPerMonth - 1 {
+	for range 10 - 1 {
 		if got := reset(DefaultAccount().AppSecret); got != 0 {
 			t.Errorf("clear: %d", got)
 		}
 	}
-	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/clear_quota", withToken(token), `{"appid":"`+DefaultAppID+`"}`)); got != int(codeQuotaClears) {
+	if got := errCode(api(t, platform, http.MethodPost, "/cgi-bin/clear_quota", withToken(token), `{"appid":"`+DefaultAppID+`"}`)); got != int(errcode.QuotaClears) {
 		t.Errorf("both ways share ten a month: %d", got)
 	}
 }
@@ -124,7 +127,7 @@ func TestQuotaRefusals(t *testing.T) {
 func TestLimitsAreOfEndpoints(t *testing.T) {
 	t.Parallel()
 	table := endpoints()
-	for path := range dailyLimits() {
+	for path := range quota.NewCalls(true).Paths() {
 		if _, known := table[path]; !known {
 			t.Errorf("%s has a limit and isn't an endpoint", path)
 		}

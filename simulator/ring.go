@@ -9,7 +9,6 @@ const (
 	maxCalls        = 1000     // API calls that the inspector remembers.
 	maxChatEntries  = 200      // Lines of one follower's chat.
 	maxFollowers    = 4000     // Followers of one account.
-	maxIssuedTokens = 2500     // Tokens of one kind that are recognised as formerly valid.
 	maxQRCodes      = 1000     // QR codes with parameters of one account.
 	maxGrants       = 1000     // Codes of OAuth2 of one account, and users' authorisations.
 	maxMassIDs      = 1000     // Ids by which mass messages are recognised.

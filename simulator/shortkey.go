@@ -3,6 +3,8 @@ package simulator
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // The limits of short keys (短key托管).
@@ -31,7 +33,7 @@ func (p *Platform) shorten(r *apiRequest) apiAnswer {
 		Text string `json:"long_data"`
 		Life *int   `json:"expire_seconds"`
 	}
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	life := maxShortKeyLife
@@ -40,11 +42,11 @@ func (p *Platform) shorten(r *apiRequest) apiAnswer {
 	}
 	switch {
 	case asked.Text == "":
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	case len(asked.Text) > maxLongData:
-		return refuse(codeLongData)
+		return refuse(errcode.LongData)
 	case life < 1 || life > maxShortKeyLife:
-		return refuse(codeShortLife)
+		return refuse(errcode.ShortLife)
 	}
 	if len(r.state.shortKeys) >= maxGrants {
 		clear(r.state.shortKeys) // Nobody keeps so many at a desk.
@@ -71,13 +73,13 @@ func (p *Platform) lengthen(r *apiRequest) apiAnswer {
 	var asked struct {
 		Key string `json:"short_key"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	found, known := r.state.shortKeys[asked.Key]
 	left := found.created.Add(found.life).Sub(r.now)
 	if !known || left <= 0 {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 
 	return answerOK(map[string]any{

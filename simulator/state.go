@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
 
@@ -32,13 +34,13 @@ type accountState struct {
 	allowedIPs []netip.Prefix // From which tokens may be fetched; none means from anywhere.
 
 	followers map[string]*follower
-	tokens    *tokenBook
-	calls     *callBook
+	tokens    *token.Book
+	calls     *quota.Calls
 	menus     *menuBook
 	tickets   map[string]ticket // By type.
 	// formerTickets are the last jsapi tickets that were replaced, by which a stale signature is recognised.
 	formerTickets []string
-	workTickets   quota
+	workTickets   quota.Counter
 	component     *component // Of a third-party platform only; empty otherwise.
 	agents        *agentBook
 	drafts        *draftBook
@@ -63,13 +65,13 @@ type follower struct {
 	openID      string
 	following   bool
 	followedAt  time.Time
-	remark      string // That the account gave (备注名).
-	refuses     bool   // Whether messages of the account are refused (拒收).
-	blacklisted bool   // Whether the account has put the follower on its blacklist (黑名单).
-	scene       string // Of the QR code by which the follower came; empty if they came otherwise.
-	textScene   bool   // Whether that is a text, digits or not.
-	massSent    quota  // Mass messages of this month.
-	tags        []int  // Ids of tags, in the order in which they were given.
+	remark      string        // That the account gave (备注名).
+	refuses     bool          // Whether messages of the account are refused (拒收).
+	blacklisted bool          // Whether the account has put the follower on its blacklist (黑名单).
+	scene       string        // Of the QR code by which the follower came; empty if they came otherwise.
+	textScene   bool          // Whether that is a text, digits or not.
+	massSent    quota.Counter // Mass messages of this month.
+	tags        []int         // Ids of tags, in the order in which they were given.
 	chat        *ring[ChatEntry]
 	message     allowance // Opened by a message: five within 48 hours.
 	lastMessage time.Time // When the follower wrote last.
@@ -88,12 +90,12 @@ var openIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{6,64}$`)
 func (a *accountState) forget(now time.Time) {
 	a.conditions, a.allowedIPs = nil, nil
 	a.followers = make(map[string]*follower)
-	a.calls = newCallBook(a.Test)
-	a.tokens = newTokenBook(a.AppID, a.calls)
-	a.tokens.life = a.TokenLife
+	a.calls = quota.NewCalls(a.Test)
+	a.tokens = token.NewBook(a.AppID, a.calls)
+	a.tokens.Life = a.TokenLife
 	a.menus = newMenuBook()
 	a.tickets, a.formerTickets = make(map[string]ticket), nil
-	a.workTickets = quota{}
+	a.workTickets = quota.Counter{}
 	a.component = newComponent()
 	a.agents, a.drafts, a.shortKeys = newAgentBook(), newDraftBook(), make(map[string]shortKey)
 	a.mass = newMassBook()

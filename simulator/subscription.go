@@ -1,6 +1,10 @@
 package simulator
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+)
 
 func subscriptionEndpoints() map[string]endpoint {
 	return map[string]endpoint{
@@ -19,23 +23,23 @@ type subscriptionMessage struct {
 
 // subscription reads a message of either kind and who gets it. That the user subscribed is not checked: the simulator's
 // users never refuse a dialogue.
-func (r *apiRequest) subscription() (subscriptionMessage, *follower, string, errcode) {
+func (r *apiRequest) subscription() (subscriptionMessage, *follower, string, errcode.Code) {
 	var message subscriptionMessage
-	if code := r.decodeText(&message); code != codeOK {
+	if code := r.decodeText(&message); code != errcode.OK {
 		return message, nil, "", code
 	}
 	known, ok := r.state.followers[message.ToUser]
 	if !ok {
-		return message, nil, "", codeOpenID
+		return message, nil, "", errcode.OpenID
 	}
 	values, code := message.values()
 	switch position := r.state.templates.find(message.TemplateID); {
-	case code != codeOK:
+	case code != errcode.OK:
 		return message, nil, "", code
 	case position < 0:
-		return message, nil, "", codeTemplateID
+		return message, nil, "", errcode.TemplateID
 	default:
-		return message, known, r.state.templates.templates[position].fill(values), codeOK
+		return message, known, r.state.templates.templates[position].fill(values), errcode.OK
 	}
 }
 
@@ -43,20 +47,20 @@ func (r *apiRequest) subscription() (subscriptionMessage, *follower, string, err
 func (p *Platform) sendOnce(r *apiRequest) apiAnswer {
 	message, recipient, text, code := r.subscription()
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case message.Title == "" || message.Scene == "":
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	p.say(recipient, ChatEntry{Side: SideAccount, Channel: ChannelTemplate, Type: "template", Text: message.Title + "\n" + text})
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // sendSubscription serves POST /cgi-bin/message/subscribe/bizsend; subscribe_msg_sent_event tells how it went.
 func (p *Platform) sendSubscription(r *apiRequest) apiAnswer {
 	message, recipient, text, code := r.subscription()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	p.say(recipient, ChatEntry{Side: SideAccount, Channel: ChannelTemplate, Type: "template", Text: text})
@@ -66,5 +70,5 @@ func (p *Platform) sendSubscription(r *apiRequest) apiAnswer {
 		list + "ErrorCode": "0", list + "ErrorStatus": "success",
 	}})
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }

@@ -2,6 +2,8 @@ package simulator
 
 import (
 	"slices"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // The rules of tags (用户标签).
@@ -37,65 +39,65 @@ func (b *tagBook) find(id int) int {
 }
 
 // checkName returns the refusal of a name for the tag of that id, 0 for a new one.
-func (b *tagBook) checkName(id int, name string) errcode {
+func (b *tagBook) checkName(id int, name string) errcode.Code {
 	switch {
 	case name == "":
-		return codeTagName
+		return errcode.TagName
 	case len(name) > maxTagName:
-		return codeTagNameSize
+		return errcode.TagNameSize
 	case slices.ContainsFunc(b.tags, func(one tag) bool { return one.Name == name && one.ID != id }):
-		return codeTagName
+		return errcode.TagName
 	default:
-		return codeOK
+		return errcode.OK
 	}
 }
 
 // changeable returns the position of a tag that the account may change.
-func (b *tagBook) changeable(id int) (int, errcode) {
+func (b *tagBook) changeable(id int) (int, errcode.Code) {
 	if id >= 0 && id < firstTagID {
-		return 0, codeSystemTag
+		return 0, errcode.SystemTag
 	}
 	position := b.find(id)
 	if position < 0 {
-		return 0, codeTagID
+		return 0, errcode.TagID
 	}
 
-	return position, codeOK
+	return position, errcode.OK
 }
 
 // create makes a tag.
-func (b *tagBook) create(name string) (tag, errcode) {
-	if code := b.checkName(0, name); code != codeOK {
+func (b *tagBook) create(name string) (tag, errcode.Code) {
+	if code := b.checkName(0, name); code != errcode.OK {
 		return tag{}, code
 	}
 	if len(b.tags) > maxTags { // WeChat's own isn't counted.
-		return tag{}, codeTooManyTags
+		return tag{}, errcode.TooManyTags
 	}
 	created := tag{ID: b.next, Name: name}
 	b.next++
 	b.tags = append(b.tags, created)
 
-	return created, codeOK
+	return created, errcode.OK
 }
 
 // rename changes a tag's name.
-func (b *tagBook) rename(id int, name string) errcode {
+func (b *tagBook) rename(id int, name string) errcode.Code {
 	position, code := b.changeable(id)
-	if code != codeOK {
+	if code != errcode.OK {
 		return code
 	}
-	if code := b.checkName(id, name); code != codeOK {
+	if code := b.checkName(id, name); code != errcode.OK {
 		return code
 	}
 	b.tags[position].Name = name
 
-	return codeOK
+	return errcode.OK
 }
 
 // remove forgets a tag.
-func (b *tagBook) remove(id int) errcode {
+func (b *tagBook) remove(id int) errcode.Code {
 	position, code := b.changeable(id)
-	if code == codeOK {
+	if code == errcode.OK {
 		b.tags = slices.Delete(b.tags, position, position+1)
 	}
 

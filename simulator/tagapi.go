@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 func tagEndpoints() map[string]endpoint {
@@ -69,11 +71,11 @@ func (r tagRequest) id() int { return int(r.Tag.ID) }
 // createTag serves POST /cgi-bin/tags/create.
 func (p *Platform) createTag(r *apiRequest) apiAnswer {
 	var asked tagRequest
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	created, code := r.state.tags.create(asked.Tag.Name)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -83,7 +85,7 @@ func (p *Platform) createTag(r *apiRequest) apiAnswer {
 // renameTag serves POST /cgi-bin/tags/update.
 func (p *Platform) renameTag(r *apiRequest) apiAnswer {
 	var asked tagRequest
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -93,11 +95,11 @@ func (p *Platform) renameTag(r *apiRequest) apiAnswer {
 // deleteTag serves POST /cgi-bin/tags/delete. Whoever bore the tag loses it.
 func (p *Platform) deleteTag(r *apiRequest) apiAnswer {
 	var asked tagRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	code := r.state.tags.remove(asked.id())
-	if code == codeOK {
+	if code == errcode.OK {
 		for _, known := range r.state.followers {
 			known.untag(asked.id())
 		}
@@ -107,40 +109,40 @@ func (p *Platform) deleteTag(r *apiRequest) apiAnswer {
 }
 
 // members reads which followers a call wants to tag or untag, and with what.
-func (r *apiRequest) members() ([]*follower, int, errcode) {
+func (r *apiRequest) members() ([]*follower, int, errcode.Code) {
 	var asked struct {
 		OpenIDs []string  `json:"openid_list"`
 		TagID   numericID `json:"tagid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return nil, 0, code
 	}
 	if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > maxTaggedAtOnce {
-		return nil, 0, codeOpenIDs
+		return nil, 0, errcode.OpenIDs
 	}
 	if r.state.tags.find(int(asked.TagID)) < 0 {
-		return nil, 0, codeTagID
+		return nil, 0, errcode.TagID
 	}
 	members := make([]*follower, 0, len(asked.OpenIDs))
 	for _, openID := range asked.OpenIDs {
 		known, ok := r.state.followers[openID]
 		if !ok || !known.following {
-			return nil, 0, codeOpenID
+			return nil, 0, errcode.OpenID
 		}
 		members = append(members, known)
 	}
 
-	return members, int(asked.TagID), codeOK
+	return members, int(asked.TagID), errcode.OK
 }
 
 // tagFollowers serves POST /cgi-bin/tags/members/batchtagging: all of them or none.
 func (p *Platform) tagFollowers(r *apiRequest) apiAnswer {
 	members, id, code := r.members()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	if slices.ContainsFunc(members, func(one *follower) bool { return !one.tagged(id) && len(one.tags) >= maxTagsOfOne }) {
-		return refuse(codeTagsOfOne)
+		return refuse(errcode.TagsOfOne)
 	}
 	for _, one := range members {
 		if !one.tagged(id) {
@@ -149,13 +151,13 @@ func (p *Platform) tagFollowers(r *apiRequest) apiAnswer {
 	}
 	p.state.hub.publish(topicState) // Another menu may match.
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // untagFollowers serves POST /cgi-bin/tags/members/batchuntagging.
 func (p *Platform) untagFollowers(r *apiRequest) apiAnswer {
 	members, id, code := r.members()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	for _, one := range members {
@@ -163,7 +165,7 @@ func (p *Platform) untagFollowers(r *apiRequest) apiAnswer {
 	}
 	p.state.hub.publish(topicState) // Another menu may match.
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // listTagsOf serves POST /cgi-bin/tags/getidlist.
@@ -171,12 +173,12 @@ func (p *Platform) listTagsOf(r *apiRequest) apiAnswer {
 	var asked struct {
 		OpenID string `json:"openid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	known, ok := r.state.followers[asked.OpenID]
 	if !ok {
-		return refuse(codeOpenID)
+		return refuse(errcode.OpenID)
 	}
 
 	return answer(map[string]any{"tagid_list": append([]int{}, known.tags...)})
@@ -189,11 +191,11 @@ func (p *Platform) listTagged(r *apiRequest) apiAnswer {
 		TagID numericID `json:"tagid"`
 		Next  string    `json:"next_openid"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	if r.state.tags.find(int(asked.TagID)) < 0 {
-		return refuse(codeTagID)
+		return refuse(errcode.TagID)
 	}
 	ids, _ := r.state.openIDs(asked.Next, func(one *follower) bool { return one.tagged(int(asked.TagID)) })
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // repeatWindow is how long WeChat recognises the client_msg_id of a template message
@@ -54,12 +56,12 @@ func (b *templateBook) find(id string) int {
 }
 
 // add makes a template as if it were in WeChat's library under a short id.
-func (b *templateBook) add(short string, keywords []string) (string, errcode) {
+func (b *templateBook) add(short string, keywords []string) (string, errcode.Code) {
 	switch {
 	case short == "":
-		return "", codeTemplateID
+		return "", errcode.TemplateID
 	case len(b.templates) >= maxTemplates:
-		return "", codeTemplateCount
+		return "", errcode.TemplateCount
 	}
 	b.added++
 	created := builtInTemplate()
@@ -72,7 +74,7 @@ func (b *templateBook) add(short string, keywords []string) (string, errcode) {
 	}
 	b.templates = append(b.templates, created)
 
-	return created.ID, codeOK
+	return created.ID, errcode.OK
 }
 
 // placeholder is where the data of a key stands in a template.
@@ -99,10 +101,10 @@ type templateMessage struct {
 }
 
 // values reads the data: an object of objects that have a text as their value each.
-func (m templateMessage) values() (map[string]string, errcode) {
+func (m templateMessage) values() (map[string]string, errcode.Code) {
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(m.Data, &entries); err != nil || entries == nil {
-		return nil, codeJSON
+		return nil, errcode.JSON
 	}
 	values := make(map[string]string, len(entries))
 	for key, entry := range entries {
@@ -110,12 +112,12 @@ func (m templateMessage) values() (map[string]string, errcode) {
 			Value *string `json:"value"`
 		}
 		if err := json.Unmarshal(entry, &one); err != nil || one.Value == nil {
-			return nil, codeTemplateValue
+			return nil, errcode.TemplateValue
 		}
 		values[key] = *one.Value
 	}
 
-	return values, codeOK
+	return values, errcode.OK
 }
 
 // sentTemplates are the messages that bore a client_msg_id, by recipient and id.
@@ -156,11 +158,11 @@ func (p *Platform) addTemplate(r *apiRequest) apiAnswer {
 		Short    string   `json:"template_id_short"`
 		Keywords []string `json:"keyword_name_list"`
 	}
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	id, code := r.state.templates.add(asked.Short, asked.Keywords)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
@@ -172,16 +174,16 @@ func (p *Platform) deleteTemplate(r *apiRequest) apiAnswer {
 	var asked struct {
 		ID string `json:"template_id"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	position := r.state.templates.find(asked.ID)
 	if position < 0 {
-		return refuse(codeTemplateID)
+		return refuse(errcode.TemplateID)
 	}
 	r.state.templates.templates = slices.Delete(r.state.templates.templates, position, position+1)
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // setIndustry serves POST /cgi-bin/template/api_set_industry.
@@ -190,12 +192,12 @@ func (p *Platform) setIndustry(r *apiRequest) apiAnswer {
 		First  numericID `json:"industry_id1"`
 		Second numericID `json:"industry_id2"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	r.state.templates.industries = [2]string{strconv.Itoa(int(asked.First)), strconv.Itoa(int(asked.Second))}
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // getIndustry serves GET /cgi-bin/template/get_industry. The names of the industries are left to WeChat.
@@ -213,22 +215,22 @@ func (p *Platform) getIndustry(r *apiRequest) apiAnswer {
 // and leave the answer open, so that it is the first one's.
 func (p *Platform) sendTemplate(r *apiRequest) apiAnswer {
 	var message templateMessage
-	if code := r.decodeText(&message); code != codeOK {
+	if code := r.decodeText(&message); code != errcode.OK {
 		return refuse(code)
 	}
 	recipient, code := r.recipient(message.ToUser)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	position := r.state.templates.find(message.TemplateID)
 	if position < 0 {
-		return refuse(codeTemplateID)
+		return refuse(errcode.TemplateID)
 	}
 	if message.Program.AppID == "" && message.Program.PagePath != "" { // An empty object is none.
-		return refuse(codeAppID)
+		return refuse(errcode.AppID)
 	}
 	values, code := message.values()
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	if id, again := r.state.sentTemplates.repeated(message, r.now); again {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
 
@@ -30,21 +31,21 @@ func TestTemplateRefusals(t *testing.T) {
 	const data = `,"data":{"first":{"value":"x"}}`
 	for name, test := range map[string]struct {
 		body string
-		want errcode
+		want errcode.Code
 	}{
-		"empty":        {"", codeEmptyBody},
-		"not JSON":     {"{", codeJSON},
-		"stranger":     {templateBody("oNOBODY", DefaultTemplateID, data), codeOpenID},
-		"gone":         {templateBody("oGONE0", DefaultTemplateID, data), codeNotFollowing},
-		"template":     {templateBody(DefaultFollower, "x", data), codeTemplateID},
-		"no data":      {templateBody(DefaultFollower, DefaultTemplateID, ""), codeJSON},
-		"null data":    {templateBody(DefaultFollower, DefaultTemplateID, `,"data":null`), codeJSON},
-		"list of data": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":[]`), codeJSON},
-		"bare value":   {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":"x"}`), codeTemplateValue},
-		"no value":     {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":{"color":"#173177"}}`), codeTemplateValue},
-		"mini program": {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"pagepath":"x"}`+data), codeAppID},
-		"empty page":   {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"appid":"","pagepath":""}`+data), codeOK},
-		"nothing else": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`), codeOK},
+		"empty":        {"", errcode.EmptyBody},
+		"not JSON":     {"{", errcode.JSON},
+		"stranger":     {templateBody("oNOBODY", DefaultTemplateID, data), errcode.OpenID},
+		"gone":         {templateBody("oGONE0", DefaultTemplateID, data), errcode.NotFollowing},
+		"template":     {templateBody(DefaultFollower, "x", data), errcode.TemplateID},
+		"no data":      {templateBody(DefaultFollower, DefaultTemplateID, ""), errcode.JSON},
+		"null data":    {templateBody(DefaultFollower, DefaultTemplateID, `,"data":null`), errcode.JSON},
+		"list of data": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":[]`), errcode.JSON},
+		"bare value":   {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":"x"}`), errcode.TemplateValue},
+		"no value":     {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{"first":{"color":"#173177"}}`), errcode.TemplateValue},
+		"mini program": {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"pagepath":"x"}`+data), errcode.AppID},
+		"empty page":   {templateBody(DefaultFollower, DefaultTemplateID, `,"miniprogram":{"appid":"","pagepath":""}`+data), errcode.OK},
+		"nothing else": {templateBody(DefaultFollower, DefaultTemplateID, `,"data":{}`), errcode.OK},
 	} {
 		if got := errCode(api(t, platform, http.MethodPost, templatePath, token, test.body)); got != int(test.want) {
 			t.Errorf("%s: errcode %d, want %d", name, got, test.want)
@@ -107,7 +108,7 @@ func TestResetForgetsReports(t *testing.T) {
 	}
 	send := func(openID string) {
 		t.Helper()
-		w.want(w.call(templatePath, templateBody(openID, DefaultTemplateID, `,"data":{"keyword1":{"value":"一"}}`)), codeOK)
+		w.want(w.call(templatePath, templateBody(openID, DefaultTemplateID, `,"data":{"keyword1":{"value":"一"}}`)), errcode.OK)
 	}
 	for range reporters + 3 {
 		send(DefaultFollower)

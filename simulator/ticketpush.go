@@ -3,6 +3,8 @@ package simulator
 import (
 	"context"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // ticketInterval is how often WeChat pushes a component_verify_ticket (验证票据推送).
@@ -15,11 +17,11 @@ func (p *Platform) startTicketPush(r *apiRequest) apiAnswer {
 		AppID  string `json:"component_appid"`
 		Secret string `json:"component_secret"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	platform, code := p.authenticateAs(KindPlatform, credentials{AppID: asked.AppID, Secret: asked.Secret})
-	if code == codeOK && !platform.ticketsPushed {
+	if code == errcode.OK && !platform.ticketsPushed {
 		platform.ticketsPushed = true
 		select {
 		case p.ticketReceivers <- platform.AppID:

@@ -5,16 +5,23 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/quota"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
-var bookStart = time.Date(2026, 1, 5, 12, 0, 0, 0, chinaTime)
+// tokenLifetime is token.Lifetime where a variable has the package's name.
+const tokenLifetime = token.Lifetime
+
+var bookStart = time.Date(2026, 1, 5, 12, 0, 0, 0, quota.China)
 
 // TestTokenLevers covers the verdicts on tokens: token.md, "codes seen when using a
 // token".
 func TestTokenLevers(t *testing.T) {
 	t.Parallel()
 	platform := Start(t)
-	check := func(name, token string, want errcode) {
+	check := func(name, token string, want errcode.Code) {
 		t.Helper()
 		given := api(t, platform, http.MethodGet, "/cgi-bin/getcallbackip", withToken(token), "")
 		if got := errCode(given); got != int(want) {
@@ -22,25 +29,25 @@ func TestTokenLevers(t *testing.T) {
 		}
 	}
 	first := stableToken(t, platform)
-	check("fresh", first, codeOK)
-	check("missing", "", codeTokenMissing)
-	check("malformed", "nonsense", codeMalformedToken)
-	check("never issued", newTokenValue(1), codeInvalidToken)
+	check("fresh", first, errcode.OK)
+	check("missing", "", errcode.TokenMissing)
+	check("malformed", "nonsense", errcode.MalformedToken)
+	check("never issued", token.NewValue(1), errcode.InvalidToken)
 	if err := platform.RotateToken("", TokenStable); err != nil {
 		t.Fatal(err)
 	}
-	check("after a foreign refresh", first, codeInvalidToken)
+	check("after a foreign refresh", first, errcode.InvalidToken)
 	second := stableToken(t, platform)
-	check("the foreign one", second, codeOK)
+	check("the foreign one", second, errcode.OK)
 	if err := platform.ExpireToken("", TokenStable); err != nil {
 		t.Fatal(err)
 	}
-	check("expired", second, codeTokenExpired)
+	check("expired", second, errcode.TokenExpired)
 	third := stableToken(t, platform)
 	if err := platform.AdvanceClock(tokenLifetime); err != nil {
 		t.Fatal(err)
 	}
-	check("aged", third, codeTokenExpired)
+	check("aged", third, errcode.TokenExpired)
 	report, err := platform.Tokens("")
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func TestTokenLevers(t *testing.T) {
 		}
 	}
 	platform.Reset()
-	check("after reset", third, codeInvalidToken)
+	check("after reset", third, errcode.InvalidToken)
 }
 
 // TestTickets covers token.md section 2: one ticket of each type, the same while it
@@ -83,14 +90,14 @@ func TestTickets(t *testing.T) {
 		t.Errorf("wx_card: errcode %d, same as jsapi %t", code, card == jsapi)
 	}
 	for _, kind := range []string{"", "card"} {
-		if _, code, _ := ticket(token, kind); code != int(codeArguments) {
+		if _, code, _ := ticket(token, kind); code != int(errcode.Arguments) {
 			t.Errorf("type %q: errcode %d", kind, code)
 		}
 	}
 	if err := platform.RotateToken("", TokenStable); err != nil {
 		t.Fatal(err)
 	}
-	if _, code, _ := ticket(token, "jsapi"); code != int(codeInvalidToken) {
+	if _, code, _ := ticket(token, "jsapi"); code != int(errcode.InvalidToken) {
 		t.Errorf("with a dead token: errcode %d", code)
 	}
 	if err := platform.AdvanceClock(tokenLifetime / 2); err != nil {
@@ -129,20 +136,20 @@ func TestWorkToken(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		corp, secret string
-		want         errcode
+		want         errcode.Code
 	}{
-		"no corpid":       {"", secret, codeAppIDMissing},
-		"no secret":       {corpID, "", codeSecretMissing},
-		"unknown company": {"ww9", secret, codeAppID},
-		"account's AppID": {DefaultAppID, DefaultAccount().AppSecret, codeAppID},
-		"another secret":  {corpID, "x", codeInvalidToken},
+		"no corpid":       {"", secret, errcode.AppIDMissing},
+		"no secret":       {corpID, "", errcode.SecretMissing},
+		"unknown company": {"ww9", secret, errcode.AppID},
+		"account's AppID": {DefaultAppID, DefaultAccount().AppSecret, errcode.AppID},
+		"another secret":  {corpID, "x", errcode.InvalidToken},
 	} {
 		if _, code := get(test.corp, test.secret); code != int(test.want) {
 			t.Errorf("%s: errcode %d, want %d", name, code, test.want)
 		}
 	}
 	query := url.Values{"grant_type": {"client_credential"}, "appid": {corpID}, "secret": {secret}}
-	if code := errCode(api(t, platform, http.MethodGet, "/cgi-bin/token", query, "")); code != int(codeAppID) {
+	if code := errCode(api(t, platform, http.MethodGet, "/cgi-bin/token", query, "")); code != int(errcode.AppID) {
 		t.Errorf("/cgi-bin/token for a company: errcode %d", code)
 	}
 	ticket := func(token string) map[string]any {
@@ -151,7 +158,7 @@ func TestWorkToken(t *testing.T) {
 	if given := ticket(first); errCode(given) != 0 || given["ticket"] == "" {
 		t.Errorf("ticket: %d", errCode(given))
 	}
-	if code := errCode(ticket(stableToken(t, platform))); code != int(codeInvalidToken) {
+	if code := errCode(ticket(stableToken(t, platform))); code != int(errcode.InvalidToken) {
 		t.Errorf("ticket with an account's token: errcode %d", code)
 	}
 	if err := platform.AdvanceClock(tokenLifetime); err != nil {
@@ -159,26 +166,5 @@ func TestWorkToken(t *testing.T) {
 	}
 	if next, _ := get(corpID, secret); next == first {
 		t.Error("no new token after the first one's end")
-	}
-}
-
-func TestTokensMayLiveShorterAndAreRenewedAndOverlapAccordingly(t *testing.T) {
-	t.Parallel()
-	book := newTokenBook("wx", newCallBook(false))
-	book.life = 12 * time.Second
-	first, _ := book.stable(bookStart)
-	if again, _ := book.stable(bookStart.Add(3 * time.Second)); again != first {
-		t.Error("a stable token with three quarters of its life left was replaced")
-	}
-	if renewed, _ := book.stable(bookStart.Add(5 * time.Second)); renewed == first {
-		t.Error("a stable token past a third of its life was not replaced")
-	}
-	old, _ := book.classic(bookStart)
-	_, _ = book.classic(bookStart.Add(time.Second))
-	if old.verdict(bookStart.Add(8*time.Second)) != codeOK || old.verdict(bookStart.Add(9*time.Second)) == codeOK {
-		t.Error("the overlap of classic tokens is not two thirds of their life")
-	}
-	if first.verdict(bookStart.Add(12*time.Second)) != codeTokenExpired {
-		t.Error("a token outlived its life")
 	}
 }

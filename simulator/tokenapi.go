@@ -4,6 +4,9 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // tokenBody is the answer of both token endpoints.
@@ -12,8 +15,8 @@ type tokenBody struct {
 	ExpiresIn   int    `json:"expires_in"`
 }
 
-func newTokenBody(issued *token, now time.Time) tokenBody {
-	return tokenBody{AccessToken: issued.value, ExpiresIn: int(issued.remaining(now).Seconds())}
+func newTokenBody(issued *token.Token, now time.Time) tokenBody {
+	return tokenBody{AccessToken: issued.Value, ExpiresIn: int(issued.Remaining(now).Seconds())}
 }
 
 // credentials are the parameters of both token endpoints.
@@ -32,13 +35,13 @@ func (p *Platform) getToken(r *apiRequest) apiAnswer {
 	account, code := p.authenticate(r, credentials{
 		GrantType: r.query.Get("grant_type"), AppID: r.query.Get("appid"), Secret: r.query.Get("secret"),
 	})
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	if refusal, may := r.mayFetch(account); !may {
 		return refusal
 	}
-	issued, code := account.tokens.classic(r.now)
+	issued, code := account.tokens.Classic(r.now)
 
 	return p.answerToken(r, issued, code)
 }
@@ -46,66 +49,66 @@ func (p *Platform) getToken(r *apiRequest) apiAnswer {
 // getStableToken serves POST /cgi-bin/stable_token.
 func (p *Platform) getStableToken(r *apiRequest) apiAnswer {
 	var asked credentials
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	account, code := p.authenticate(r, asked)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 	if refusal, may := r.mayFetch(account); !may {
 		return refusal
 	}
-	var issued *token
+	var issued *token.Token
 	if asked.ForceRefresh {
-		issued, code = account.tokens.force(r.now)
+		issued, code = account.tokens.Force(r.now)
 	} else {
-		issued, code = account.tokens.stable(r.now)
+		issued, code = account.tokens.Stable(r.now)
 	}
 
 	return p.answerToken(r, issued, code)
 }
 
-func (p *Platform) answerToken(r *apiRequest, issued *token, code errcode) apiAnswer {
-	if code != codeOK {
+func (p *Platform) answerToken(r *apiRequest, issued *token.Token, code errcode.Code) apiAnswer {
+	if code != errcode.OK {
 		return refuse(code)
 	}
-	r.generation = issued.generation
-	r.hide(issued.value)
+	r.generation = issued.Generation
+	r.hide(issued.Value)
 	p.state.hub.publish(topicState)
 
 	return answer(newTokenBody(issued, r.now))
 }
 
 // authenticate checks the parameters in the order in which WeChat complains.
-func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState, errcode) {
+func (p *Platform) authenticate(r *apiRequest, asked credentials) (*accountState, errcode.Code) {
 	r.account = asked.AppID
 	switch {
 	case asked.AppID == "":
-		return nil, codeAppIDMissing
+		return nil, errcode.AppIDMissing
 	case asked.Secret == "":
-		return nil, codeSecretMissing
+		return nil, errcode.SecretMissing
 	case asked.GrantType != grantClient:
-		return nil, codeGrantType
+		return nil, errcode.GrantType
 	}
 	if known, ok := p.state.accounts[asked.AppID]; ok && known.Kind == KindPlatform {
-		return nil, codeComponentOnly
+		return nil, errcode.ComponentOnly
 	}
 
 	return p.authenticateAs(KindAccount, asked)
 }
 
 // authenticateAs finds the account of a kind and checks its secret.
-func (p *Platform) authenticateAs(kind AccountKind, asked credentials) (*accountState, errcode) {
+func (p *Platform) authenticateAs(kind AccountKind, asked credentials) (*accountState, errcode.Code) {
 	account, known := p.state.accounts[asked.AppID]
 	if !known || account.Kind != kind {
-		return nil, codeAppID
+		return nil, errcode.AppID
 	}
 	if subtle.ConstantTimeCompare([]byte(asked.Secret), []byte(account.AppSecret)) != 1 {
-		return nil, codeAppSecret
+		return nil, errcode.AppSecret
 	}
 
-	return account, codeOK
+	return account, errcode.OK
 }
 
 // getWorkToken serves WeChat Work's GET /cgi-bin/gettoken.
@@ -114,26 +117,26 @@ func (p *Platform) getWorkToken(r *apiRequest) apiAnswer {
 	r.account = asked.AppID
 	switch {
 	case asked.AppID == "":
-		return refuse(codeAppIDMissing)
+		return refuse(errcode.AppIDMissing)
 	case asked.Secret == "":
-		return refuse(codeSecretMissing)
+		return refuse(errcode.SecretMissing)
 	}
 	account, code := p.authenticateAs(KindWork, asked)
-	if code == codeAppSecret {
-		code = codeInvalidToken // WeChat Work's code for a wrong Secret.
+	if code == errcode.AppSecret {
+		code = errcode.InvalidToken // WeChat Work's code for a wrong Secret.
 	}
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
-	issued := account.tokens.work(r.now)
-	r.generation = issued.generation
-	r.hide(issued.value)
+	issued := account.tokens.Work(r.now)
+	r.generation = issued.Generation
+	r.hide(issued.Value)
 	p.state.hub.publish(topicState)
 
 	return answer(struct {
 		errorBody
 		tokenBody
-	}{newErrorBody(codeOK, ""), newTokenBody(issued, r.now)})
+	}{newErrorBody(errcode.OK, ""), newTokenBody(issued, r.now)})
 }
 
 // ticket is a ticket of a type: jsapi (JS-SDK) or wx_card (卡券).
@@ -154,7 +157,7 @@ const (
 func (p *Platform) getTicket(r *apiRequest) apiAnswer {
 	kind := r.query.Get("type")
 	if kind != ticketJSAPI && kind != ticketCard {
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 
 	return p.answerTicket(r, kind)
@@ -163,7 +166,7 @@ func (p *Platform) getTicket(r *apiRequest) apiAnswer {
 // getWorkTicket serves WeChat Work's GET /cgi-bin/get_jsapi_ticket.
 func (p *Platform) getWorkTicket(r *apiRequest) apiAnswer {
 	if r.state.Kind != KindWork {
-		return refuse(codeInvalidToken)
+		return refuse(errcode.InvalidToken)
 	}
 
 	return p.answerWorkTicket(r, ticketJSAPI)
@@ -173,9 +176,9 @@ func (p *Platform) getWorkTicket(r *apiRequest) apiAnswer {
 func (p *Platform) getWorkAgentTicket(r *apiRequest) apiAnswer {
 	switch {
 	case r.state.Kind != KindWork:
-		return refuse(codeInvalidToken)
+		return refuse(errcode.InvalidToken)
 	case r.query.Get("type") != ticketAgent:
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 
 	return p.answerWorkTicket(r, ticketAgent)
@@ -185,21 +188,21 @@ func (p *Platform) getWorkAgentTicket(r *apiRequest) apiAnswer {
 const workTicketsPerHour = 100
 
 func (p *Platform) answerWorkTicket(r *apiRequest, kind string) apiAnswer {
-	if !r.state.workTickets.take(r.now.Format("2006-01-02T15"), workTicketsPerHour) {
-		return refuse(codeDailyQuota)
+	if !r.state.workTickets.Take(r.now.Format("2006-01-02T15"), workTicketsPerHour) {
+		return refuse(errcode.DailyQuota)
 	}
 
 	return p.answerTicket(r, kind)
 }
 
 func (p *Platform) answerTicket(r *apiRequest, kind string) apiAnswer {
-	r.state.tokens.fetches.Tickets++
+	r.state.tokens.Fetches.Tickets++
 	current := r.state.tickets[kind]
 	if !r.now.Before(current.expires) {
 		if kind == ticketJSAPI {
 			r.state.keepTicket(current)
 		}
-		current = ticket{value: "TICKET-" + newTokenValue(1)[2:], expires: r.now.Add(tokenLifetime)}
+		current = ticket{value: "TICKET-" + token.NewValue(1)[2:], expires: r.now.Add(token.Lifetime)}
 		r.state.tickets[kind] = current
 	}
 	r.hide(current.value)
@@ -209,30 +212,30 @@ func (p *Platform) answerTicket(r *apiRequest, kind string) apiAnswer {
 
 		Ticket    string `json:"ticket"`
 		ExpiresIn int    `json:"expires_in"`
-	}{newErrorBody(codeOK, ""), current.value, int(current.expires.Sub(r.now).Seconds())})
+	}{newErrorBody(errcode.OK, ""), current.value, int(current.expires.Sub(r.now).Seconds())})
 }
 
 // decode reads a JSON body.
-func (r *apiRequest) decode(into any) errcode {
+func (r *apiRequest) decode(into any) errcode.Code {
 	if len(r.body) == 0 {
-		return codeEmptyBody
+		return errcode.EmptyBody
 	}
 	if err := json.Unmarshal(r.body, into); err != nil {
-		return codeJSON
+		return errcode.JSON
 	}
 
-	return codeOK
+	return errcode.OK
 }
 
 // decodeText is decode for a body with texts that people read, in which WeChat wants the characters themselves: \uXXXX is
 // refused.
-func (r *apiRequest) decodeText(into any) errcode {
-	if code := r.decode(into); code != codeOK {
+func (r *apiRequest) decodeText(into any) errcode.Code {
+	if code := r.decode(into); code != errcode.OK {
 		return code
 	}
 	if hasUnicodeEscape(r.body) {
-		return codeCharset
+		return errcode.Charset
 	}
 
-	return codeOK
+	return errcode.OK
 }

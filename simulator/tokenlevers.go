@@ -2,7 +2,33 @@ package simulator
 
 import (
 	"fmt"
+	"math"
+
+	"github.com/wxstack/wxstack/simulator/internal/token"
 )
+
+// TokenKind tells the independent kinds of access tokens apart.
+type TokenKind = token.Kind
+
+// The kinds of access tokens.
+const (
+	TokenClassic = token.Classic // From GET /cgi-bin/token.
+	TokenStable  = token.Stable  // From POST /cgi-bin/stable_token.
+	TokenWork    = token.Work    // From GET /cgi-bin/gettoken of WeChat Work.
+	// TokenComponent is a third-party platform's component_access_token.
+	TokenComponent = token.Component
+	// TokenAuthorizer is an account's authorizer_access_token, got by a platform.
+	TokenAuthorizer = token.Authorizer
+)
+
+// TokenFetches counts the calls of the token endpoints with valid credentials.
+type TokenFetches = token.Fetches
+
+// TokenInfo describes one token, without revealing it unless asked to.
+type TokenInfo = token.Info
+
+// TokenReport is what the platform knows of an account's tokens.
+type TokenReport = token.Report
 
 // parseKind returns the token kind of that name; the empty one means stable.
 func parseKind(kind TokenKind) (TokenKind, error) {
@@ -20,30 +46,20 @@ func parseKind(kind TokenKind) (TokenKind, error) {
 // a token. A stable token dies at once (force_refresh), a classic one within five
 // minutes. It costs none of the account's quotas. The empty kind means stable.
 func (p *Platform) RotateToken(appID string, kind TokenKind) error {
-	return p.pull(appID, kind, func(book *tokenBook, kind TokenKind) {
-		book.fetches.Rotated++
-		if kind == TokenClassic {
-			book.replace(TokenClassic, p.state.clock.now())
-		} else {
-			book.replaceStable(p.state.clock.now())
-		}
+	return p.pull(appID, kind, func(book *token.Book, kind TokenKind) {
+		book.Rotate(kind, p.state.clock.now())
 	})
 }
 
 // ExpireToken ends the life of all tokens of a kind, as if their time were over:
 // APIs answer 42001. The empty kind means stable.
 func (p *Platform) ExpireToken(appID string, kind TokenKind) error {
-	return p.pull(appID, kind, func(book *tokenBook, kind TokenKind) {
-		now := p.state.clock.now()
-		for _, issued := range book.tokens[kind] {
-			if issued.expires.After(now) {
-				issued.expires = now
-			}
-		}
+	return p.pull(appID, kind, func(book *token.Book, kind TokenKind) {
+		book.Expire(kind, p.state.clock.now())
 	})
 }
 
-func (p *Platform) pull(appID string, kind TokenKind, lever func(*tokenBook, TokenKind)) error {
+func (p *Platform) pull(appID string, kind TokenKind, lever func(*token.Book, TokenKind)) error {
 	kind, err := parseKind(kind)
 	if err != nil {
 		return err
@@ -78,8 +94,8 @@ func (p *Platform) tokens(appID string, reveal bool) (TokenReport, error) {
 	}
 	limit := shownTokens
 	if reveal {
-		limit = 2 * maxIssuedTokens
+		limit = math.MaxInt
 	}
 
-	return account.tokens.report(p.state.clock.now(), reveal, limit), nil
+	return account.tokens.Report(p.state.clock.now(), reveal, limit), nil
 }

@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
+)
 
 const (
 	// typingWindow is how recent the follower's last message must be (客服输入状态).
@@ -20,16 +24,16 @@ type typingRequest struct {
 // chat: the state passes.
 func (p *Platform) sendTyping(r *apiRequest) apiAnswer {
 	var asked typingRequest
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	recipient, code := r.recipient(asked.ToUser)
-	if code != codeOK {
+	if code != errcode.OK {
 		return refuse(code)
 	}
 
 	code = recipient.typing(asked.Command, r.now)
-	if code == codeOK {
+	if code == errcode.OK {
 		p.state.hub.publish(topicChat) // The phone shows it.
 	}
 
@@ -37,23 +41,23 @@ func (p *Platform) sendTyping(r *apiRequest) apiAnswer {
 }
 
 // typing shows or hides that somebody answers the follower.
-func (f *follower) typing(command string, now time.Time) errcode {
+func (f *follower) typing(command string, now time.Time) errcode.Code {
 	switch command {
 	case "Typing":
 		if f.lastMessage.IsZero() || now.Sub(f.lastMessage) > typingWindow {
-			return codeTypingWindow
+			return errcode.TypingWindow
 		}
 		if now.Before(f.typingUntil) {
-			return codeTypingTwice
+			return errcode.TypingTwice
 		}
 		f.typingUntil = now.Add(typingShown)
 
-		return codeOK
+		return errcode.OK
 	case "CancelTyping":
 		f.typingUntil = time.Time{}
 
-		return codeOK
+		return errcode.OK
 	default:
-		return codeTypingCommand
+		return errcode.TypingCommand
 	}
 }

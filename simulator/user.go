@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 const (
@@ -108,7 +110,7 @@ func (p *Platform) controlRefusal(w http.ResponseWriter, r *http.Request) (any, 
 func (p *Platform) getUserInfo(r *apiRequest) apiAnswer {
 	known, ok := r.state.followers[r.query.Get("openid")]
 	if !ok {
-		return refuse(codeOpenID)
+		return refuse(errcode.OpenID)
 	}
 
 	return answer(known.info())
@@ -121,17 +123,17 @@ func (p *Platform) getUsersInfo(r *apiRequest) apiAnswer {
 			OpenID string `json:"openid"`
 		} `json:"user_list"`
 	}
-	if code := r.decode(&asked); code != codeOK {
+	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	if len(asked.Users) == 0 || len(asked.Users) > maxUsersAtOnce {
-		return refuse(codeOpenIDs)
+		return refuse(errcode.OpenIDs)
 	}
 	list := make([]userInfo, 0, len(asked.Users))
 	for _, user := range asked.Users {
 		known, ok := r.state.followers[user.OpenID]
 		if !ok {
-			return refuse(codeOpenID)
+			return refuse(errcode.OpenID)
 		}
 		list = append(list, known.info())
 	}
@@ -146,19 +148,19 @@ func (p *Platform) updateRemark(r *apiRequest) apiAnswer {
 		OpenID string `json:"openid"`
 		Remark string `json:"remark"`
 	}
-	if code := r.decodeText(&asked); code != codeOK {
+	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
 	known, code := r.recipient(asked.OpenID)
 	switch {
-	case code != codeOK:
+	case code != errcode.OK:
 		return refuse(code)
 	case utf8.RuneCountInString(asked.Remark) > maxRemark:
-		return refuse(codeArguments)
+		return refuse(errcode.Arguments)
 	}
 	known.remark = asked.Remark
 
-	return refuse(codeOK)
+	return refuse(errcode.OK)
 }
 
 // openIDs returns the OpenIDs of the followers whom the test accepts, sorted, from

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/wxstack/wxstack/simulator/internal/errcode"
 )
 
 // startFollowers starts a platform that has these followers beside the default one.
@@ -119,11 +121,11 @@ func TestTagLimits(t *testing.T) {
 	t.Parallel()
 	book := newTagBook()
 	for number := range maxTags {
-		if _, code := book.create(fmt.Sprint("tag ", number)); code != codeOK {
+		if _, code := book.create(fmt.Sprint("tag ", number)); code != errcode.OK {
 			t.Fatalf("tag %d: %d", number, code)
 		}
 	}
-	if _, code := book.create("one more"); code != codeTooManyTags {
+	if _, code := book.create("one more"); code != errcode.TooManyTags {
 		t.Errorf("over the limit: %d", code)
 	}
 	platform := Start(t)
