@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/menu"
 )
 
 // checkCallback serves POST /cgi-bin/callback/check (网络检测): it looks up the callback URL's host, and knocks at its
@@ -74,11 +75,11 @@ func knock(ctx context.Context, target *url.URL, action string) apiAnswer {
 // getSelfMenu serves GET /cgi-bin/get_current_selfmenu_info (查询自定义菜单信息). Entries of a button stand in a list, unlike
 // those of menu/get.
 func (p *Platform) getSelfMenu(r *apiRequest) apiAnswer {
-	if r.state.menus.standard == nil {
+	if r.state.menus.Standard == nil {
 		return answer(map[string]any{"is_menu_open": 0, "selfmenu_info": map[string]any{"button": []any{}}})
 	}
 
-	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": map[string]any{"button": selfMenu(r.state.menus.standard.Button)}})
+	return answer(map[string]any{"is_menu_open": 1, "selfmenu_info": map[string]any{"button": selfMenu(r.state.menus.Standard.Button)}})
 }
 
 // selfMenuButton is a button as get_current_selfmenu_info shows it.
@@ -96,7 +97,7 @@ type selfMenuList struct {
 	List []selfMenuButton `json:"list"`
 }
 
-func selfMenu(buttons []Button) []selfMenuButton {
+func selfMenu(buttons []menu.Button) []selfMenuButton {
 	shown := make([]selfMenuButton, 0, len(buttons))
 	for _, button := range buttons {
 		one := selfMenuButton{Type: button.Type, Name: button.Name, Key: button.Key, URL: button.URL, Value: button.MediaID}

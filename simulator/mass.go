@@ -95,7 +95,7 @@ func (p *Platform) sendToAll(r *apiRequest) apiAnswer {
 		return refuse(code)
 	case message.Filter == nil:
 		return refuse(errcode.Arguments)
-	case !message.Filter.All && r.state.tags.find(message.Filter.TagID) < 0:
+	case !message.Filter.All && r.state.tags.Find(message.Filter.TagID) < 0:
 		return refuse(errcode.TagID)
 	}
 

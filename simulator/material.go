@@ -161,7 +161,7 @@ func (p *Platform) deleteMaterial(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	if r.state.menus.uses(item.id) {
+	if r.state.menus.Uses(item.id) {
 		return refuse(errcode.MediaInUse)
 	}
 	r.state.library.remove(item.id)

@@ -2,55 +2,11 @@ package simulator
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/menu"
 )
-
-// The limits of a custom menu (自定义菜单).
-const (
-	maxMenuButtons = 3
-	maxSubButtons  = 5
-	defaultMenuID  = 400000001
-)
-
-// Menu is a custom menu (自定义菜单).
-type Menu struct {
-	Button []Button `json:"button"`
-}
-
-// Button is an entry of a menu. Types that the page can't act out are kept and
-// returned all the same.
-type Button struct {
-	Type      string   `json:"type,omitempty"`
-	Name      string   `json:"name"`
-	Key       string   `json:"key,omitempty"`
-	URL       string   `json:"url,omitempty"`
-	MediaID   string   `json:"media_id,omitempty"`
-	ArticleID string   `json:"article_id,omitempty"`
-	AppID     string   `json:"appid,omitempty"`
-	PagePath  string   `json:"pagepath,omitempty"`
-	SubButton []Button `json:"sub_button"`
-}
-
-// defaultMenu is the menu of an account that never made one.
-func defaultMenu() *Menu {
-	return &Menu{Button: []Button{
-		{Type: "click", Name: "帮助", Key: "MENU_HELP", SubButton: []Button{}},
-		{Type: "click", Name: "通知我", Key: "MENU_NOTIFY", SubButton: []Button{}},
-		{Name: "更多", SubButton: []Button{
-			{Type: "view", Name: "官网", URL: "https://example.com/", SubButton: []Button{}},
-		}},
-	}}
-}
-
-// usesMedia reports whether a button answers with that material.
-func usesMedia(buttons []Button, mediaID string) bool {
-	return slices.ContainsFunc(buttons, func(button Button) bool {
-		return button.MediaID == mediaID || usesMedia(button.SubButton, mediaID)
-	})
-}
 
 // createMenu serves POST /cgi-bin/menu/create. Conditional menus stay.
 func (p *Platform) createMenu(r *apiRequest) apiAnswer {
@@ -58,7 +14,7 @@ func (p *Platform) createMenu(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	r.state.menus.standard = &created.Menu
+	r.state.menus.Standard = &created.Menu
 	p.state.hub.publish(topicState)
 
 	return refuse(errcode.OK)
@@ -66,7 +22,7 @@ func (p *Platform) createMenu(r *apiRequest) apiAnswer {
 
 // menuRequest is the body of the calls that make a menu.
 type menuRequest struct {
-	Menu
+	menu.Menu
 
 	Rule map[string]any `json:"matchrule"` // Of a conditional menu only.
 }
@@ -77,45 +33,33 @@ func (r *apiRequest) menu() (menuRequest, errcode.Code) {
 	if code := r.decodeText(&asked); code != errcode.OK {
 		return asked, code
 	}
-	if code := asked.check(r.knownMedia); code != errcode.OK {
+	if code := asked.Check(func(mediaID string) bool { return r.knownMedia(mediaID) }); code != errcode.OK {
 		return asked, code
 	}
-	for position := range asked.Button {
-		asked.Button[position].normalize()
-	}
+	asked.Normalize()
 
 	return asked, errcode.OK
-}
-
-// normalize writes an absent list of entries as an empty one, as WeChat returns it.
-func (b *Button) normalize() {
-	if b.SubButton == nil {
-		b.SubButton = []Button{}
-	}
-	for position := range b.SubButton {
-		b.SubButton[position].normalize()
-	}
 }
 
 // getMenu serves GET /cgi-bin/menu/get. Ids are shown only beside conditional menus.
 func (p *Platform) getMenu(r *apiRequest) apiAnswer {
 	menus := r.state.menus
 	switch {
-	case menus.standard == nil:
+	case menus.Standard == nil:
 		return refuse(errcode.NoMenu)
-	case len(menus.conditional) == 0:
-		return answer(map[string]any{"menu": menus.standard})
+	case len(menus.Conditional) == 0:
+		return answer(map[string]any{"menu": menus.Standard})
 	default:
 		return answer(map[string]any{
-			"menu":            map[string]any{"button": menus.standard.Button, "menuid": defaultMenuID},
-			"conditionalmenu": menus.conditional,
+			"menu":            map[string]any{"button": menus.Standard.Button, "menuid": menu.DefaultID},
+			"conditionalmenu": menus.Conditional,
 		})
 	}
 }
 
 // deleteMenu serves GET /cgi-bin/menu/delete, which deletes the conditional menus too.
 func (p *Platform) deleteMenu(r *apiRequest) apiAnswer {
-	r.state.menus.clear()
+	r.state.menus.Clear()
 	p.state.hub.publish(topicState)
 
 	return refuse(errcode.OK)
@@ -128,14 +72,14 @@ func (p *Platform) addConditionalMenu(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	rule, code := readRule(asked.Rule)
+	rule, code := menu.ReadRule(asked.Rule)
 	switch {
-	case r.state.menus.standard == nil:
+	case r.state.menus.Standard == nil:
 		return refuse(errcode.NoDefaultMenu)
 	case code != errcode.OK:
 		return refuse(code)
 	}
-	id := r.state.menus.add(asked.Button, rule)
+	id := r.state.menus.Add(asked.Button, rule)
 	p.state.hub.publish(topicState)
 
 	return answer(map[string]string{"menuid": strconv.FormatInt(id, 10)})
@@ -149,7 +93,7 @@ func (p *Platform) deleteConditionalMenu(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
-	code := r.state.menus.remove(int64(asked.ID))
+	code := r.state.menus.Remove(int64(asked.ID))
 	p.state.hub.publish(topicState)
 
 	return refuse(code)
@@ -167,9 +111,18 @@ func (p *Platform) tryMenu(r *apiRequest) apiAnswer {
 	if !ok {
 		return refuse(errcode.NoMenuUser)
 	}
-	seen, _ := r.state.menus.of(known)
+	seen, _ := r.state.menuOf(known)
 
 	return answer(seen)
+}
+
+// menuOf returns the menu that a follower sees, and its id. Nobody in particular sees the default one.
+func (a *accountState) menuOf(one *follower) (menu.Menu, int64) {
+	if one == nil {
+		return a.menus.Shown()
+	}
+
+	return a.menus.ShownTo(one.tags)
 }
 
 // showMenu gives the page the menu that a follower sees.
@@ -180,7 +133,7 @@ func (p *Platform) showMenu(_ http.ResponseWriter, r *http.Request) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	seen, _ := account.menus.of(account.followers[r.URL.Query().Get("from")])
+	seen, _ := account.menuOf(account.followers[r.URL.Query().Get("from")])
 
 	return seen, nil // Menus are replaced, never changed.
 }

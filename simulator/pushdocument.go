@@ -49,7 +49,7 @@ func (p *Platform) compose(account *accountState, push *Push) (pushed, error) {
 	}
 	now := p.state.clock.now()
 	if known := account.followers[push.From]; entry.Has("MenuId") && fields["MenuId"] == "" {
-		_, menuID := account.menus.of(known)
+		_, menuID := account.menuOf(known)
 		fields["MenuId"] = strconv.FormatInt(menuID, 10)
 	}
 	if err := p.attachFiles(account, entry, push, fields, now); err != nil {

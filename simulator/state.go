@@ -6,7 +6,9 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/wxstack/wxstack/simulator/internal/menu"
 	"github.com/wxstack/wxstack/simulator/internal/quota"
+	"github.com/wxstack/wxstack/simulator/internal/tag"
 	"github.com/wxstack/wxstack/simulator/internal/token"
 	"github.com/wxstack/wxstack/wechat/msgcrypt"
 )
@@ -36,7 +38,7 @@ type accountState struct {
 	followers map[string]*follower
 	tokens    *token.Book
 	calls     *quota.Calls
-	menus     *menuBook
+	menus     *menu.Book
 	tickets   map[string]ticket // By type.
 	// formerTickets are the last jsapi tickets that were replaced, by which a stale signature is recognised.
 	formerTickets []string
@@ -49,7 +51,7 @@ type accountState struct {
 	options       map[string]string // That a third-party platform set (授权方选项).
 	// ticketsPushed tells that a third-party platform asked for verify tickets.
 	ticketsPushed bool
-	tags          *tagBook
+	tags          *tag.Book
 	oauth         *oauthBook
 	templates     *templateBook
 	// sentTemplates are the template messages that bore a client_msg_id.
@@ -93,14 +95,14 @@ func (a *accountState) forget(now time.Time) {
 	a.calls = quota.NewCalls(a.Test)
 	a.tokens = token.NewBook(a.AppID, a.calls)
 	a.tokens.Life = a.TokenLife
-	a.menus = newMenuBook()
+	a.menus = menu.NewBook()
 	a.tickets, a.formerTickets = make(map[string]ticket), nil
 	a.workTickets = quota.Counter{}
 	a.component = newComponent()
 	a.agents, a.drafts, a.shortKeys = newAgentBook(), newDraftBook(), make(map[string]shortKey)
 	a.mass = newMassBook()
 	a.options, a.ticketsPushed = make(map[string]string), false
-	a.tags = newTagBook()
+	a.tags = tag.NewBook()
 	a.oauth = newOAuthBook()
 	a.templates, a.sentTemplates = newTemplateBook(), make(sentTemplates)
 	a.qrCodes = newRing[qrCode](maxQRCodes)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/tag"
 )
 
 func tagEndpoints() map[string]endpoint {
@@ -25,13 +26,13 @@ func tagEndpoints() map[string]endpoint {
 // listTags serves GET /cgi-bin/tags/get.
 func (p *Platform) listTags(r *apiRequest) apiAnswer {
 	type counted struct {
-		tag
+		tag.Tag
 
 		Count int `json:"count"`
 	}
-	list := make([]counted, 0, len(r.state.tags.tags))
-	for _, one := range r.state.tags.tags {
-		entry := counted{tag: one}
+	list := make([]counted, 0, len(r.state.tags.Tags))
+	for _, one := range r.state.tags.Tags {
+		entry := counted{Tag: one}
 		for _, known := range r.state.followers {
 			if known.following && known.tagged(one.ID) {
 				entry.Count++
@@ -74,12 +75,12 @@ func (p *Platform) createTag(r *apiRequest) apiAnswer {
 	if code := r.decodeText(&asked); code != errcode.OK {
 		return refuse(code)
 	}
-	created, code := r.state.tags.create(asked.Tag.Name)
+	created, code := r.state.tags.Create(asked.Tag.Name)
 	if code != errcode.OK {
 		return refuse(code)
 	}
 
-	return answer(map[string]tag{"tag": created})
+	return answer(map[string]tag.Tag{"tag": created})
 }
 
 // renameTag serves POST /cgi-bin/tags/update.
@@ -89,7 +90,7 @@ func (p *Platform) renameTag(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 
-	return refuse(r.state.tags.rename(asked.id(), asked.Tag.Name))
+	return refuse(r.state.tags.Rename(asked.id(), asked.Tag.Name))
 }
 
 // deleteTag serves POST /cgi-bin/tags/delete. Whoever bore the tag loses it.
@@ -98,7 +99,7 @@ func (p *Platform) deleteTag(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
-	code := r.state.tags.remove(asked.id())
+	code := r.state.tags.Remove(asked.id())
 	if code == errcode.OK {
 		for _, known := range r.state.followers {
 			known.untag(asked.id())
@@ -117,10 +118,10 @@ func (r *apiRequest) members() ([]*follower, int, errcode.Code) {
 	if code := r.decode(&asked); code != errcode.OK {
 		return nil, 0, code
 	}
-	if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > maxTaggedAtOnce {
+	if len(asked.OpenIDs) == 0 || len(asked.OpenIDs) > tag.MaxAtOnce {
 		return nil, 0, errcode.OpenIDs
 	}
-	if r.state.tags.find(int(asked.TagID)) < 0 {
+	if r.state.tags.Find(int(asked.TagID)) < 0 {
 		return nil, 0, errcode.TagID
 	}
 	members := make([]*follower, 0, len(asked.OpenIDs))
@@ -141,7 +142,7 @@ func (p *Platform) tagFollowers(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	if slices.ContainsFunc(members, func(one *follower) bool { return !one.tagged(id) && len(one.tags) >= maxTagsOfOne }) {
+	if slices.ContainsFunc(members, func(one *follower) bool { return !one.tagged(id) && len(one.tags) >= tag.MaxOfOne }) {
 		return refuse(errcode.TagsOfOne)
 	}
 	for _, one := range members {
@@ -194,10 +195,18 @@ func (p *Platform) listTagged(r *apiRequest) apiAnswer {
 	if code := r.decode(&asked); code != errcode.OK {
 		return refuse(code)
 	}
-	if r.state.tags.find(int(asked.TagID)) < 0 {
+	if r.state.tags.Find(int(asked.TagID)) < 0 {
 		return refuse(errcode.TagID)
 	}
 	ids, _ := r.state.openIDs(asked.Next, func(one *follower) bool { return one.tagged(int(asked.TagID)) })
 
 	return answer(pageOfOpenIDs(ids))
+}
+
+// tagged reports whether the follower bears a tag.
+func (f *follower) tagged(id int) bool { return slices.Contains(f.tags, id) }
+
+// untag takes a tag from the follower.
+func (f *follower) untag(id int) {
+	f.tags = slices.DeleteFunc(f.tags, func(one int) bool { return one == id })
 }

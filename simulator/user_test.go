@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/tag"
 )
 
 // startFollowers starts a platform that has these followers beside the default one.
@@ -119,25 +120,25 @@ func TestTags(t *testing.T) {
 // follower.
 func TestTagLimits(t *testing.T) {
 	t.Parallel()
-	book := newTagBook()
-	for number := range maxTags {
-		if _, code := book.create(fmt.Sprint("tag ", number)); code != errcode.OK {
+	book := tag.NewBook()
+	for number := range tag.Max {
+		if _, code := book.Create(fmt.Sprint("tag ", number)); code != errcode.OK {
 			t.Fatalf("tag %d: %d", number, code)
 		}
 	}
-	if _, code := book.create("one more"); code != errcode.TooManyTags {
+	if _, code := book.Create("one more"); code != errcode.TooManyTags {
 		t.Errorf("over the limit: %d", code)
 	}
 	platform := Start(t)
 	var steps []apiStep
-	for number := range maxTagsOfOne + 1 {
+	for number := range tag.MaxOfOne + 1 {
 		want := `"errcode":0`
-		if number == maxTagsOfOne {
+		if number == tag.MaxOfOne {
 			want = `"errcode":45059`
 		}
 		steps = append(steps,
 			apiStep{http.MethodPost, "/cgi-bin/tags/create", fmt.Sprintf(`{"tag":{"name":"%d"}}`, number), `"tag"`},
-			apiStep{http.MethodPost, "/cgi-bin/tags/members/batchtagging", fmt.Sprintf(`{"openid_list":[%q],"tagid":%d}`, DefaultFollower, firstTagID+number), want})
+			apiStep{http.MethodPost, "/cgi-bin/tags/members/batchtagging", fmt.Sprintf(`{"openid_list":[%q],"tagid":%d}`, DefaultFollower, tag.FirstID+number), want})
 	}
 	walk(t, platform, steps)
 }

@@ -1,4 +1,4 @@
-package simulator
+package menu
 
 import (
 	"strings"
@@ -8,34 +8,34 @@ import (
 
 // The limits of a button (创建自定义菜单). Names are never too long: clients cut them.
 const (
-	maxMenuKey = 128  // Bytes.
-	maxMenuURL = 1024 // Bytes.
+	maxKey = 128  // Bytes.
+	maxURL = 1024 // Bytes.
 )
 
-// menuCodes are the refusals of one level of a menu.
-type menuCodes struct {
+// refusals are the codes of one level of a menu.
+type refusals struct {
 	size, kind, name, key, url errcode.Code
 }
 
 var (
-	topCodes = menuCodes{errcode.Buttons, errcode.MenuType, errcode.MenuName, errcode.MenuKey, errcode.MenuURL}
-	subCodes = menuCodes{errcode.SubSize, errcode.SubType, errcode.SubName, errcode.SubKey, errcode.SubURL}
+	topLevel = refusals{errcode.Buttons, errcode.MenuType, errcode.MenuName, errcode.MenuKey, errcode.MenuURL}
+	subLevel = refusals{errcode.SubSize, errcode.SubType, errcode.SubName, errcode.SubKey, errcode.SubURL}
 )
 
-// check returns the refusal of a menu. Which fields a type needs is documented; of the codes the table of return codes
-// names those of sizes, and the nearest is taken for what is missing.
-func (m Menu) check(known knownMedia) errcode.Code {
-	if len(m.Button) == 0 || len(m.Button) > maxMenuButtons {
-		return topCodes.size
+// Check returns the refusal of a menu. Which fields a type needs is documented; of the codes the table of return codes
+// names those of sizes, and the nearest is taken for what is missing. Known tells whether the account has that material.
+func (m *Menu) Check(known func(mediaID string) bool) errcode.Code {
+	if len(m.Button) == 0 || len(m.Button) > maxButtons {
+		return topLevel.size
 	}
 	for _, button := range m.Button {
 		switch {
 		case len(button.SubButton) > maxSubButtons:
-			return subCodes.size
+			return subLevel.size
 		case button.Name == "":
-			return topCodes.name
+			return topLevel.name
 		case len(button.SubButton) == 0:
-			if code := button.check(topCodes, known); code != errcode.OK {
+			if code := button.check(topLevel, known); code != errcode.OK {
 				return code
 			}
 		}
@@ -43,7 +43,7 @@ func (m Menu) check(known knownMedia) errcode.Code {
 			if len(sub.SubButton) > 0 {
 				return errcode.SubLevel
 			}
-			if code := sub.check(subCodes, known); code != errcode.OK {
+			if code := sub.check(subLevel, known); code != errcode.OK {
 				return code
 			}
 		}
@@ -53,13 +53,13 @@ func (m Menu) check(known knownMedia) errcode.Code {
 }
 
 // check returns the refusal of a button that does something.
-func (b *Button) check(codes menuCodes, known knownMedia) errcode.Code {
+func (b *Button) check(codes refusals, known func(mediaID string) bool) errcode.Code {
 	if b.Name == "" {
 		return codes.name
 	}
 	switch b.Type {
 	case "click", "scancode_push", "scancode_waitmsg", "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select":
-		if b.Key == "" || len(b.Key) > maxMenuKey {
+		if b.Key == "" || len(b.Key) > maxKey {
 			return codes.key
 		}
 	case "view":
@@ -73,7 +73,7 @@ func (b *Button) check(codes menuCodes, known knownMedia) errcode.Code {
 		default:
 			return b.checkURL(codes)
 		}
-	case fieldMediaID, "view_limited":
+	case "media_id", "view_limited":
 		if !known(b.MediaID) {
 			return errcode.MediaID
 		}
@@ -88,8 +88,8 @@ func (b *Button) check(codes menuCodes, known knownMedia) errcode.Code {
 	return errcode.OK
 }
 
-func (b *Button) checkURL(codes menuCodes) errcode.Code {
-	if len(b.URL) > maxMenuURL || (!strings.HasPrefix(b.URL, "http://") && !strings.HasPrefix(b.URL, "https://")) {
+func (b *Button) checkURL(codes refusals) errcode.Code {
+	if len(b.URL) > maxURL || (!strings.HasPrefix(b.URL, "http://") && !strings.HasPrefix(b.URL, "https://")) {
 		return codes.url
 	}
 
