@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // maxAgents is how many agents an account has at most (客服管理).
@@ -144,8 +145,8 @@ func (p *Platform) uploadPortrait(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	item := &mediaItem{id: p.newMediaID(), contentType: contentTypeOf(form.media), data: form.media, stored: r.now}
-	r.state.pictures.add(item)
+	item := &media.Item{ID: p.newMediaID(), ContentType: media.ContentTypeOf(form.media), Data: form.media, Stored: r.now}
+	r.state.pictures.Add(item)
 	r.state.agents.agents[position].Portrait = p.pictureURL(item)
 
 	return refuse(errcode.OK)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // apiAnswer is what the platform answers. A file is written in pieces, after the
@@ -79,11 +80,11 @@ func refusal(body errorBody, value any) apiAnswer {
 }
 
 // answerFile makes an answer of a file. Its length is known, as in WeChat's downloads.
-func answerFile(item *mediaItem) apiAnswer {
-	return apiAnswer{status: http.StatusOK, file: item.content(), header: http.Header{
-		"Content-Type":        {item.contentType},
-		"Content-Disposition": {`attachment; filename="` + item.id + `"`},
-		"Content-Length":      {strconv.FormatInt(item.size(), 10)},
+func answerFile(item *media.Item) apiAnswer {
+	return apiAnswer{status: http.StatusOK, file: item.Content(), header: http.Header{
+		"Content-Type":        {item.ContentType},
+		"Content-Disposition": {`attachment; filename="` + item.ID + `"`},
+		"Content-Length":      {strconv.FormatInt(item.Size(), 10)},
 	}}
 }
 

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
 // maxAPIBody is above the largest file that the simulator takes, a permanent video,
 // with the form around it.
-const maxAPIBody = maxPermanentVideo + 1<<20
+const maxAPIBody = media.MaxPermanentVideo + 1<<20
 
 // apiRequest is one API call on its way through the platform.
 type apiRequest struct {

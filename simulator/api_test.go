@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // FuzzAPI calls every endpoint with whatever comes as query and body: the platform
@@ -16,7 +18,7 @@ func FuzzAPI(f *testing.F) {
 	table := endpoints()
 	paths := slices.Sorted(maps.Keys(table))
 	account := platform.state.accounts[DefaultAppID]
-	contentType, form := uploadBody(f, samplePicture(), `{"title":"x"}`)
+	contentType, form := uploadBody(f, media.SamplePicture(), `{"title":"x"}`)
 	for number := range paths {
 		f.Add(uint(number), "type=image&openid="+DefaultFollower, []byte(`{"touser":"`+DefaultFollower+`","msgtype":"text","text":{"content":"x"}}`))
 		f.Add(uint(number), "type=video", form.Bytes())

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // steer calls the control API.
@@ -117,7 +119,7 @@ func TestFaults(t *testing.T) {
 func TestFaultsOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	platform := Start(t)
-	picture, err := platform.AddSyntheticMedia("", kindImage, 1000)
+	picture, err := platform.AddSyntheticMedia("", media.Image, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // customMessage is the body of a customer-service message (客服消息).
@@ -88,14 +89,14 @@ func (m customMessage) line(known knownMedia) (ChatEntry, errcode.Code) {
 	switch m.MsgType {
 	case "text":
 		return m.textLine()
-	case kindImage:
-		return fileLine(m.Image, kindImage, known)
-	case kindVoice:
-		return fileLine(m.Voice, kindVoice, known)
-	case kindVideo:
-		return fileLine(m.Video, kindVideo, known)
+	case media.Image:
+		return fileLine(m.Image, media.Image, known)
+	case media.Voice:
+		return fileLine(m.Voice, media.Voice, known)
+	case media.Video:
+		return fileLine(m.Video, media.Video, known)
 	case "mpnews":
-		return fileLine(m.MPNews, kindNews, known)
+		return fileLine(m.MPNews, media.News, known)
 	case "news":
 		return m.newsLine()
 	case "music":
@@ -152,7 +153,7 @@ func (m customMessage) textLine() (ChatEntry, errcode.Code) {
 // fileLine is the line of a file. The picture of a video may be left out, but must
 // be known if it isn't.
 func fileLine(file customMedia, kind string, known knownMedia) (ChatEntry, errcode.Code) {
-	if !known(file.MediaID, kind) || (file.ThumbID != "" && !known(file.ThumbID, kindThumb, kindImage)) {
+	if !known(file.MediaID, kind) || (file.ThumbID != "" && !known(file.ThumbID, media.Thumb, media.Image)) {
 		return ChatEntry{}, errcode.MediaID
 	}
 
@@ -174,7 +175,7 @@ func (m customMusic) line(known knownMedia) (ChatEntry, errcode.Code) {
 	switch {
 	case m.URL == "" || m.HQURL == "":
 		return ChatEntry{}, errcode.Arguments
-	case !known(m.ThumbID, kindThumb, kindImage):
+	case !known(m.ThumbID, media.Thumb, media.Image):
 		return ChatEntry{}, errcode.MediaID
 	default:
 		return ChatEntry{Text: "[音乐] " + cmp.Or(m.Title, m.URL)}, errcode.OK
@@ -206,7 +207,7 @@ func (m customPage) line(known knownMedia) (ChatEntry, errcode.Code) {
 		return ChatEntry{}, errcode.AppID
 	case m.Path == "":
 		return ChatEntry{}, errcode.PagePath
-	case !known(m.ThumbID, kindThumb, kindImage):
+	case !known(m.ThumbID, media.Thumb, media.Image):
 		return ChatEntry{}, errcode.MediaID
 	default:
 		return ChatEntry{Text: "[小程序] " + cmp.Or(m.Title, m.Path)}, errcode.OK

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // TestCustomMessageTypes covers every type of api.md section 4: what the follower
 // sees of it, and the refusal when something that it needs is missing.
 func TestCustomMessageTypes(t *testing.T) {
 	t.Parallel()
-	files := map[string]string{"I": kindImage, "V": kindVoice, "F": kindVideo, "T": kindThumb, "N": kindNews}
+	files := map[string]string{"I": media.Image, "V": media.Voice, "F": media.Video, "T": media.Thumb, "N": media.News}
 	known := func(id string, kinds ...string) bool { return slices.Contains(kinds, files[id]) }
 	for name, test := range map[string]struct {
 		body, text string
@@ -73,11 +74,11 @@ func TestCustomMessageMedia(t *testing.T) {
 	})
 	platform.state.accounts[DefaultAppID].followers[DefaultFollower].message = allowance{count: 5, until: time.Now().Add(time.Hour)}
 	token := withToken(stableToken(t, platform))
-	own, err := platform.AddSyntheticMedia("", kindVoice, 100)
+	own, err := platform.AddSyntheticMedia("", media.Voice, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := platform.AddSyntheticMedia("wxother", kindVoice, 100)
+	foreign, err := platform.AddSyntheticMedia("wxother", media.Voice, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

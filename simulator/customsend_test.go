@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 func customText(to, content string) string {
@@ -155,7 +156,7 @@ func TestMedia(t *testing.T) {
 
 		return answer
 	}
-	picture := samplePicture()
+	picture := media.SamplePicture()
 	given := upload(picture)
 	id, ok := given["media_id"].(string)
 	if !ok {

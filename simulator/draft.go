@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // The limits of drafts (草稿箱).
@@ -84,7 +85,7 @@ func (r *apiRequest) checkArticle(article newsItem) errcode.Code {
 		return errcode.EmptyArticle
 	case characters >= maxDraftContent || len(article.Content) > maxDraftBytes:
 		return errcode.TextTooLong
-	case r.state.library.find(article.ThumbMediaID, r.now, kindImage, kindThumb) == nil:
+	case r.state.library.Find(article.ThumbMediaID, r.now, media.Image, media.Thumb) == nil:
 		return errcode.MediaID
 	default:
 		return errcode.OK
@@ -108,7 +109,7 @@ func (p *Platform) addDraft(r *apiRequest) apiAnswer {
 		}
 	}
 	created := &draft{id: p.newMediaID(), articles: asked.Articles, updated: r.now}
-	r.state.drafts.drafts = appendNewest(r.state.drafts.drafts, created, maxMediaItems)
+	r.state.drafts.drafts = appendNewest(r.state.drafts.drafts, created, maxDrafts)
 
 	return answer(map[string]string{fieldMediaID: created.id})
 }

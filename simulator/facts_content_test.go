@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 	"github.com/wxstack/wxstack/simulator/internal/quota"
 	"github.com/wxstack/wxstack/simulator/internal/verdict"
 )
@@ -379,8 +380,8 @@ func TestFactsOfMaterial(t *testing.T) {
 		return put(w, "/cgi-bin/media/upload?type="+kind+"&", data, "")
 	}
 	filled := func(kind string, length int) []byte {
-		data := sampleFile(kind)
-		if kind == kindVoice { // MP3 at 320 kbit/s, because 2 MB of AMR play longer than a voice may.
+		data := media.Sample(kind)
+		if kind == media.Voice { // MP3 at 320 kbit/s, because 2 MB of AMR play longer than a voice may.
 			data = bytes.Repeat(append([]byte{0xFF, 0xFB, 0xE4}, make([]byte, 957)...), length/960)
 		}
 
@@ -388,7 +389,7 @@ func TestFactsOfMaterial(t *testing.T) {
 	}
 	list := facts{
 		"(O) temporary material is kept for three days": func(_ *testing.T, w *world) {
-			id := textOf(temporary(w, kindImage, samplePicture()), "media_id")
+			id := textOf(temporary(w, media.Image, media.SamplePicture()), "media_id")
 			w.later(3*24*time.Hour - time.Second)
 			w.token = ""
 			status, _ := request(w.t, http.MethodGet, w.URL()+"/cgi-bin/media/get?media_id="+id+"&access_token="+stableToken(w.t, w.Platform), "")
@@ -399,40 +400,42 @@ func TestFactsOfMaterial(t *testing.T) {
 			w.want(w.call("/cgi-bin/media/get?media_id="+id, ""), errcode.MediaID)
 		},
 		"(O) a temporary video is given by its address": func(t *testing.T, w *world) {
-			film := sampleFile(kindVideo)
-			given := w.call("/cgi-bin/media/get?media_id="+textOf(temporary(w, kindVideo, film), "media_id"), "")
+			film := media.Sample(media.Video)
+			given := w.call("/cgi-bin/media/get?media_id="+textOf(temporary(w, media.Video, film), "media_id"), "")
 			if _, data := request(t, http.MethodGet, textOf(given, "video_url"), ""); !strings.HasPrefix(string(data), "\x00\x00\x00\x18ftyp") {
 				t.Errorf("%v: %d bytes", given, len(data))
 			}
 		},
 		"(M) a thumb has a thumb_media_id": func(t *testing.T, w *world) {
-			if given := temporary(w, kindThumb, sampleFile(kindThumb)); textOf(given, "thumb_media_id") == "" || given["created_at"] == nil {
+			if given := temporary(w, media.Thumb, media.Sample(media.Thumb)); textOf(given, "thumb_media_id") == "" || given["created_at"] == nil {
 				t.Errorf("%v", given)
 			}
 		},
 		"(O) media/get/jssdk gives voices": func(_ *testing.T, w *world) {
-			id := textOf(temporary(w, kindVoice, sampleFile(kindVoice)), "media_id")
+			id := textOf(temporary(w, media.Voice, media.Sample(media.Voice)), "media_id")
 			if _, data := request(w.t, http.MethodGet, w.URL()+"/cgi-bin/media/get/jssdk?media_id="+id+"&access_token="+w.token, ""); !strings.HasPrefix(string(data), "#!AMR") {
 				w.t.Errorf("%d bytes", len(data))
 			}
 			w.want(w.call("/cgi-bin/media/get/jssdk?media_id=x", ""), errcode.MediaID)
 		},
 		"(C) a picture in an article is under 1 MB, JPG or PNG": func(_ *testing.T, w *world) {
-			w.want(put(w, "/cgi-bin/media/uploadimg?", samplePicture(), ""), errcode.OK)
-			w.want(put(w, "/cgi-bin/media/uploadimg?", filled(kindImage, 1<<20), ""), errcode.PictureSize)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", media.SamplePicture(), ""), errcode.OK)
+			w.want(put(w, "/cgi-bin/media/uploadimg?", filled(media.Image, 1<<20), ""), errcode.PictureSize)
 			w.want(put(w, "/cgi-bin/media/uploadimg?", []byte("GIF89a"), ""), errcode.FileType)
 		},
 		"(O) a permanent video brings its description": func(_ *testing.T, w *world) {
-			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), ""), errcode.Arguments)
-			w.want(put(w, "/cgi-bin/material/add_material?type=video&", sampleFile(kindVideo), `{"title":"t","introduction":"i"}`), errcode.OK)
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", media.Sample(media.Video), ""), errcode.Arguments)
+			w.want(put(w, "/cgi-bin/material/add_material?type=video&", media.Sample(media.Video), `{"title":"t","introduction":"i"}`), errcode.OK)
 		},
 		"(M) 45001 when the library is full": func(_ *testing.T, w *world) {
 			account := w.state.accounts[DefaultAppID]
-			for number := range maxLibrary[kindVoice] {
-				item := &mediaItem{id: strconv.Itoa(number), kind: kindVoice}
-				account.library.items[item.id], account.library.order = item, append(account.library.order, item.id)
+			for number := range maxLibrary[media.Voice] {
+				account.library.Add(&media.Item{ID: strconv.Itoa(number), Kind: media.Voice})
 			}
-			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", sampleFile(kindVoice), ""), errcode.LibraryFull)
+			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", media.Sample(media.Voice), ""), errcode.LibraryFull)
+			w.want(put(w, "/cgi-bin/material/add_material?type=image&", media.SamplePicture(), ""), errcode.OK)
+			account.library.Add(&media.Item{ID: "large", Kind: media.Video, Data: make([]byte, 64<<20-1000)})
+			w.want(put(w, "/cgi-bin/material/add_material?type=image&", media.SamplePicture(), ""), errcode.LibraryFull)
 		},
 		"(O) 20 at most in a list": func(_ *testing.T, w *world) {
 			w.want(w.call("/cgi-bin/material/batchget_material", `{"type":"image","offset":0,"count":20}`), errcode.OK)
@@ -444,16 +447,17 @@ func TestFactsOfMaterial(t *testing.T) {
 			w.want(w.call("/cgi-bin/material/del_material", `{"media_id":"`+DefaultNewsID+`"}`), errcode.MediaInUse)
 		},
 		"(O) a voice of 60 s, (M) 45007 for a longer one": func(_ *testing.T, w *world) {
-			second := sampleFile(kindVoice)[len(openings[kindVoice].bytes):]
+			const opening = "#!AMR\n"
+			second := media.Sample(media.Voice)[len(opening):]
 			voice := func(seconds int) []byte {
-				return append([]byte(openings[kindVoice].bytes), bytes.Repeat(second, seconds)...)
+				return append([]byte(opening), bytes.Repeat(second, seconds)...)
 			}
-			w.want(temporary(w, kindVoice, voice(60)), errcode.OK)
-			w.want(temporary(w, kindVoice, voice(61)), errcode.Playtime)
+			w.want(temporary(w, media.Voice, voice(60)), errcode.OK)
+			w.want(temporary(w, media.Voice, voice(61)), errcode.Playtime)
 			w.want(put(w, "/cgi-bin/material/add_material?type=voice&", voice(61), ""), errcode.Playtime)
 		},
 		"(M) 41005 without a Content-Length": func(t *testing.T, w *world) {
-			contentType, body := uploadBody(t, samplePicture(), "")
+			contentType, body := uploadBody(t, media.SamplePicture(), "")
 			given := upload(t, w.Platform, "/cgi-bin/media/upload?type=image&access_token="+stableToken(t, w.Platform), contentType, struct{ *strings.Reader }{strings.NewReader(body.String())})
 			w.want(given, errcode.MediaMissing)
 		},
@@ -463,16 +467,16 @@ func TestFactsOfMaterial(t *testing.T) {
 		length int
 		want   errcode.Code
 	}{
-		"(≠) a picture of 10 MB": {kindImage, 10 << 20, errcode.OK}, "(≠) 40006 for a larger one": {kindImage, 10<<20 + 1, errcode.FileSize},
-		"(O) a voice of 2 MB": {kindVoice, 2 << 20, errcode.OK}, "(O) 40006 for a longer one": {kindVoice, 2<<20 + 1, errcode.FileSize},
-		"(O) a video of 10 MB": {kindVideo, 10 << 20, errcode.OK}, "(O) 40006 for a longer video": {kindVideo, 10<<20 + 1, errcode.FileSize},
-		"(O) a thumb of 64 KB": {kindThumb, 64 << 10, errcode.OK}, "(O) 40006 for a larger thumb": {kindThumb, 64<<10 + 1, errcode.FileSize},
+		"(≠) a picture of 10 MB": {media.Image, 10 << 20, errcode.OK}, "(≠) 40006 for a larger one": {media.Image, 10<<20 + 1, errcode.FileSize},
+		"(O) a voice of 2 MB": {media.Voice, 2 << 20, errcode.OK}, "(O) 40006 for a longer one": {media.Voice, 2<<20 + 1, errcode.FileSize},
+		"(O) a video of 10 MB": {media.Video, 10 << 20, errcode.OK}, "(O) 40006 for a longer video": {media.Video, 10<<20 + 1, errcode.FileSize},
+		"(O) a thumb of 64 KB": {media.Thumb, 64 << 10, errcode.OK}, "(O) 40006 for a larger thumb": {media.Thumb, 64<<10 + 1, errcode.FileSize},
 	} {
 		list[name] = func(_ *testing.T, w *world) {
 			w.want(temporary(w, test.kind, filled(test.kind, test.length)), test.want)
 		}
 	}
-	for kind, other := range map[string][]byte{kindImage: []byte("text"), kindThumb: samplePicture(), kindVoice: []byte("text"), kindVideo: []byte("text")} {
+	for kind, other := range map[string][]byte{media.Image: []byte("text"), media.Thumb: media.SamplePicture(), media.Voice: []byte("text"), media.Video: []byte("text")} {
 		list["(O) 40005 for another format than "+kind] = func(_ *testing.T, w *world) { w.want(temporary(w, kind, other), errcode.FileType) }
 	}
 	list.run(t)
@@ -557,7 +561,7 @@ func TestFactsOfMassMessagesAndPublishing(t *testing.T) {
 		return `{"touser":["` + strings.Repeat(DefaultFollower+`","`, count-1) + DefaultFollower + `"],"msgtype":"text","text":{"content":"群发"}}`
 	}
 	articles := func(w *world, title, content string, count int) map[string]any {
-		contentType, body := uploadBody(w.t, samplePicture(), "")
+		contentType, body := uploadBody(w.t, media.SamplePicture(), "")
 		w.token = stableToken(w.t, w.Platform)
 		cover := textOf(upload(w.t, w.Platform, "/cgi-bin/material/add_material?type=image&access_token="+w.token, contentType, body), "media_id")
 		one := fmt.Sprintf(`{"title":%q,"content":%q,"thumb_media_id":%q}`, title, content, cover)

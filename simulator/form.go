@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // uploadForm is what an upload (multipart/form-data) brings.
@@ -65,7 +66,7 @@ func (r *apiRequest) upload() (uploadForm, errcode.Code) {
 // uploadOf reads the file that a call uploads as material and checks it by the rules of
 // its kind. The kind is a parameter of the query; in the form it does as well, where
 // SDKs in wide use put it.
-func (r *apiRequest) uploadOf(rules map[string]mediaRule) (uploadForm, string, errcode.Code) {
+func (r *apiRequest) uploadOf(rules map[string]media.Rule) (uploadForm, string, errcode.Code) {
 	form, code := r.upload()
 	form.kind = cmp.Or(r.query.Get("type"), form.kind)
 	if _, known := rules[form.kind]; !known {
@@ -74,7 +75,7 @@ func (r *apiRequest) uploadOf(rules map[string]mediaRule) (uploadForm, string, e
 	if code != errcode.OK {
 		return form, "", code
 	}
-	contentType, code := checkMedia(rules, form.kind, form.media)
+	contentType, code := media.Check(rules, form.kind, form.media)
 
 	return form, contentType, code
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // massMessage is the body of a mass message (群发) or of its preview: in place of
@@ -32,11 +33,11 @@ type massMessage struct {
 // massLine is the line that followers see, or WeChat's refusal.
 func (m massMessage) massLine(known knownMedia) (ChatEntry, errcode.Code) {
 	switch m.MsgType {
-	case "text", kindVoice, "mpnews", "wxcard":
+	case "text", media.Voice, "mpnews", "wxcard":
 		return m.line(known)
 	case "mpvideo":
-		return fileLine(m.MPVideo, kindVideo, known)
-	case kindImage:
+		return fileLine(m.MPVideo, media.Video, known)
+	case media.Image:
 		return m.imageLine(known)
 	default:
 		return ChatEntry{}, errcode.MessageType
@@ -49,7 +50,7 @@ func (m massMessage) imageLine(known knownMedia) (ChatEntry, errcode.Code) {
 	if m.Image.MediaID != "" {
 		ids = append(ids, m.Image.MediaID)
 	}
-	if len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return !known(id, kindImage) }) {
+	if len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return !known(id, media.Image) }) {
 		return ChatEntry{}, errcode.MediaID
 	}
 
@@ -84,7 +85,7 @@ func (r *apiRequest) mass() (massMessage, ChatEntry, errcode.Code) {
 
 // knownOrDrafted is knownMedia for mass messages, which send drafts (草稿) as well.
 func (r *apiRequest) knownOrDrafted(id string, kinds ...string) bool {
-	return r.knownMedia(id, kinds...) || (slices.Contains(kinds, kindNews) && r.state.drafts.find(id) != nil)
+	return r.knownMedia(id, kinds...) || (slices.Contains(kinds, media.News) && r.state.drafts.find(id) != nil)
 }
 
 // sendToAll serves POST /cgi-bin/message/mass/sendall.

@@ -5,36 +5,27 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
-
-// maxPermanentVideo is the limit of a permanent video. The real limits differ: the
-// documents say 10 MB, the console takes more. The simulator's is high, so that
-// large uploads can be tested.
-const maxPermanentVideo = 32 << 20
 
 // maxMaterialPage is how many materials one page of a list has at most.
 const maxMaterialPage = 20
 
-// permanentRules are the limits of permanent material (新增永久素材).
-var permanentRules = map[string]mediaRule{
-	kindImage: {maxBytes: 10 << 20, prefixes: []string{typePNG, typeJPEG, typeGIF, "image/bmp"}},
-	kindThumb: {maxBytes: 64 << 10, prefixes: []string{typeJPEG}},
-	kindVoice: {maxBytes: 2 << 20, prefixes: []string{typeAMR, "audio/mpeg", "audio/wave"}, playtime: maxPlaytime},
-	kindVideo: {maxBytes: maxPermanentVideo, prefixes: []string{typeMP4}},
-}
-
 // maxLibrary is how many materials of a kind the library takes by the older documents; newer ones say 100,000 of pictures
-// and articles. The simulator's own memory ends before (maxMediaItems).
-var maxLibrary = map[string]int{kindImage: 5000, kindThumb: 5000, kindVoice: 1000, kindVideo: 1000}
+// and articles. Several large files fill the simulator's memory before.
+var maxLibrary = map[string]int{media.Image: 5000, media.Thumb: 5000, media.Voice: 1000, media.Video: 1000}
+
+// maxLibraryItems is above the sum of those.
+const maxLibraryItems = 15_000
 
 // DefaultNewsID is the media_id of an article (图文素材) that every account has in its
 // library from the start, because the simulator has no drafts to make one from.
 const DefaultNewsID = "MEDIA_NEWS_00000000000000000000000000000001"
 
 // newLibrary is the permanent material of an account that never added any.
-func newLibrary(now time.Time) *mediaStore {
-	library := newMediaStore(0)
-	library.add(&mediaItem{id: DefaultNewsID, kind: kindNews, title: "欢迎", introduction: "模拟器自带的图文", stored: now})
+func newLibrary(now time.Time) *media.Store {
+	library := media.NewStore(0, maxLibraryItems)
+	library.Add(&media.Item{ID: DefaultNewsID, Kind: media.News, Title: "欢迎", Introduction: "模拟器自带的图文", Stored: now})
 
 	return library
 }
@@ -51,32 +42,32 @@ func materialEndpoints() map[string]endpoint {
 
 // addMaterial serves POST /cgi-bin/material/add_material.
 func (p *Platform) addMaterial(r *apiRequest) apiAnswer {
-	form, contentType, code := r.uploadOf(permanentRules)
+	form, contentType, code := r.uploadOf(media.Permanent)
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	item := &mediaItem{
-		id: p.newMediaID(), kind: form.kind, name: form.name, contentType: contentType, data: form.media, stored: r.now,
+	item := &media.Item{
+		ID: p.newMediaID(), Kind: form.kind, Name: form.name, ContentType: contentType, Data: form.media, Stored: r.now,
 	}
-	if item.kind == kindVideo {
-		if code := item.describe(form.description); code != errcode.OK {
+	if item.Kind == media.Video {
+		if code := describeVideo(item, form.description); code != errcode.OK {
 			return refuse(code)
 		}
 	}
-	if len(r.state.library.list(item.kind)) >= maxLibrary[item.kind] {
+	if len(r.state.library.List(item.Kind)) >= maxLibrary[item.Kind] || !r.state.library.HasRoom(item) {
 		return refuse(errcode.LibraryFull)
 	}
-	r.state.library.add(item)
-	if item.kind == kindImage {
-		return answer(map[string]string{fieldMediaID: item.id, "url": p.pictureURL(item)})
+	r.state.library.Add(item)
+	if item.Kind == media.Image {
+		return answer(map[string]string{fieldMediaID: item.ID, "url": p.pictureURL(item)})
 	}
 
-	return answer(map[string]string{fieldMediaID: item.id})
+	return answer(map[string]string{fieldMediaID: item.ID})
 }
 
-// describe reads the description that a permanent video must bring. That a title
+// describeVideo reads the description that a permanent video must bring. That a title
 // is needed is documented; the code of its absence isn't.
-func (i *mediaItem) describe(description string) errcode.Code {
+func describeVideo(item *media.Item, description string) errcode.Code {
 	var video struct {
 		Title        string `json:"title"`
 		Introduction string `json:"introduction"`
@@ -93,20 +84,20 @@ func (i *mediaItem) describe(description string) errcode.Code {
 	if video.Title == "" {
 		return errcode.Arguments
 	}
-	i.title, i.introduction = video.Title, video.Introduction
+	item.Title, item.Introduction = video.Title, video.Introduction
 
 	return errcode.OK
 }
 
 // material finds the permanent material that a call is about.
-func (r *apiRequest) material() (*mediaItem, errcode.Code) {
+func (r *apiRequest) material() (*media.Item, errcode.Code) {
 	var asked struct {
 		MediaID string `json:"media_id"`
 	}
 	if code := r.decode(&asked); code != errcode.OK {
 		return nil, code
 	}
-	item := r.state.library.find(asked.MediaID, r.now)
+	item := r.state.library.Find(asked.MediaID, r.now)
 	if item == nil {
 		return nil, errcode.MediaID
 	}
@@ -121,10 +112,10 @@ func (p *Platform) getMaterial(r *apiRequest) apiAnswer {
 	switch {
 	case code != errcode.OK:
 		return refuse(code)
-	case item.kind == kindVideo:
-		return answer(map[string]string{"title": item.title, "description": item.introduction, "down_url": p.pictureURL(item)})
-	case item.kind == kindNews:
-		return answer(item.articles())
+	case item.Kind == media.Video:
+		return answer(map[string]string{"title": item.Title, "description": item.Introduction, "down_url": p.pictureURL(item)})
+	case item.Kind == media.News:
+		return answer(articlesOf(item))
 	default:
 		return answerFile(item)
 	}
@@ -149,9 +140,9 @@ type newsItems struct {
 	Items []newsItem `json:"news_item"`
 }
 
-func (i *mediaItem) articles() newsItems {
+func articlesOf(item *media.Item) newsItems {
 	return newsItems{Items: []newsItem{{
-		Title: i.title, Digest: i.introduction, Content: "<p>" + i.introduction + "</p>", URL: "https://mp.weixin.qq.com/s/" + i.id,
+		Title: item.Title, Digest: item.Introduction, Content: "<p>" + item.Introduction + "</p>", URL: "https://mp.weixin.qq.com/s/" + item.ID,
 	}}}
 }
 
@@ -161,10 +152,10 @@ func (p *Platform) deleteMaterial(r *apiRequest) apiAnswer {
 	if code != errcode.OK {
 		return refuse(code)
 	}
-	if r.state.menus.Uses(item.id) {
+	if r.state.menus.Uses(item.ID) {
 		return refuse(errcode.MediaInUse)
 	}
-	r.state.library.remove(item.id)
+	r.state.library.Remove(item.ID)
 
 	return refuse(errcode.OK)
 }
@@ -189,14 +180,14 @@ func (p *Platform) listMaterial(r *apiRequest) apiAnswer {
 		return refuse(code)
 	}
 	switch asked.Type {
-	case kindImage, kindVideo, kindVoice, kindNews:
+	case media.Image, media.Video, media.Voice, media.News:
 	default:
 		return refuse(errcode.MediaType)
 	}
 	if asked.Offset < 0 || asked.Count < 1 || asked.Count > maxMaterialPage {
 		return refuse(errcode.Arguments)
 	}
-	all := r.state.library.list(asked.Type)
+	all := r.state.library.List(asked.Type)
 	page := all[min(asked.Offset, len(all)):]
 	page = page[:min(asked.Count, len(page))]
 	entries := make([]listedMaterial, 0, len(page))
@@ -207,13 +198,13 @@ func (p *Platform) listMaterial(r *apiRequest) apiAnswer {
 	return answer(map[string]any{"total_count": len(all), "item_count": len(entries), "item": entries})
 }
 
-func (p *Platform) listed(item *mediaItem) listedMaterial {
-	entry := listedMaterial{MediaID: item.id, Name: item.name, UpdateTime: item.stored.Unix()}
-	switch item.kind {
-	case kindImage:
+func (p *Platform) listed(item *media.Item) listedMaterial {
+	entry := listedMaterial{MediaID: item.ID, Name: item.Name, UpdateTime: item.Stored.Unix()}
+	switch item.Kind {
+	case media.Image:
 		entry.URL = p.pictureURL(item)
-	case kindNews:
-		articles := item.articles()
+	case media.News:
+		articles := articlesOf(item)
 		entry.Content = &articles
 	}
 
@@ -223,8 +214,8 @@ func (p *Platform) listed(item *mediaItem) listedMaterial {
 // countMaterial serves GET /cgi-bin/material/get_materialcount.
 func (p *Platform) countMaterial(r *apiRequest) apiAnswer {
 	counts := make(map[string]int)
-	for _, kind := range []string{kindVoice, kindVideo, kindImage, kindNews} {
-		counts[kind+"_count"] = len(r.state.library.list(kind))
+	for _, kind := range []string{media.Voice, media.Video, media.Image, media.News} {
+		counts[kind+"_count"] = len(r.state.library.List(kind))
 	}
 
 	return answer(counts)

@@ -9,12 +9,12 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // uploadBody makes a multipart form with a file and, if there is one, a description.
@@ -83,20 +83,20 @@ func TestMaterial(t *testing.T) {
 	call := func(path, body string) map[string]any {
 		return api(t, platform, http.MethodPost, "/cgi-bin/material/"+path, token, body)
 	}
-	film := append(sampleFile(kindVideo), bytes.Repeat([]byte{0, 1, 2, 3}, 5<<20)...)
-	video := textOf(add(kindVideo, `{"title":"片名","introduction":"简介"}`, film), "media_id")
+	film := append(media.Sample(media.Video), bytes.Repeat([]byte{0, 1, 2, 3}, 5<<20)...)
+	video := textOf(add(media.Video, `{"title":"片名","introduction":"简介"}`, film), "media_id")
 	if shown := call("get_material", `{"media_id":"`+video+`"}`); shown["title"] != "片名" || shown["description"] != "简介" {
 		t.Errorf("video: %v", shown)
 	} else if _, data := request(t, http.MethodGet, textOf(shown, "down_url"), ""); !bytes.Equal(data, bytes.TrimSpace(film)) {
 		t.Errorf("the video has %d bytes at its address, want %d", len(data), len(film))
 	}
 
-	picture := add(kindImage, "", samplePicture())
+	picture := add(media.Image, "", media.SamplePicture())
 	image := textOf(picture, "media_id")
 	if status, _ := request(t, http.MethodGet, textOf(picture, "url"), ""); status != http.StatusOK {
 		t.Errorf("the picture's address answers %d: %v", status, picture)
 	}
-	if _, data := request(t, http.MethodPost, platform.URL()+"/cgi-bin/material/get_material?"+token.Encode(), `{"media_id":"`+image+`"}`); !bytes.Equal(data, bytes.TrimSpace(samplePicture())) {
+	if _, data := request(t, http.MethodPost, platform.URL()+"/cgi-bin/material/get_material?"+token.Encode(), `{"media_id":"`+image+`"}`); !bytes.Equal(data, bytes.TrimSpace(media.SamplePicture())) {
 		t.Errorf("get_material returned %d bytes", len(data))
 	}
 
@@ -152,18 +152,18 @@ func TestUploadRefusals(t *testing.T) {
 	}{
 		"unknown kind":         {temporary + "film", "", []byte("x"), errcode.MediaType},
 		"news as a file":       {permanent + "news", "", []byte("x"), errcode.MediaType},
-		"empty file":           {temporary + kindVoice, "", nil, errcode.MediaMissing},
-		"text as a picture":    {permanent + kindImage, "", []byte("x"), errcode.FileType},
-		"temporary video":      {temporary + kindVideo, "", make([]byte, 10<<20+1), errcode.FileSize},
-		"no description":       {permanent + kindVideo, "", sampleFile(kindVideo), errcode.Arguments},
-		"bad description":      {permanent + kindVideo, "{", sampleFile(kindVideo), errcode.JSON},
-		"no title":             {permanent + kindVideo, `{"introduction":"x"}`, sampleFile(kindVideo), errcode.Arguments},
-		"video":                {permanent + kindVideo, `{"title":"x"}`, sampleFile(kindVideo), errcode.OK},
-		"voice":                {permanent + kindVoice, "", sampleFile(kindVoice), errcode.OK},
-		"text as a voice":      {temporary + kindVoice, "", []byte("x"), errcode.FileType},
-		"text as a video":      {permanent + kindVideo, `{"title":"x"}`, []byte("x"), errcode.FileType},
-		"article's picture":    {picture, "", samplePicture(), errcode.OK},
-		"large picture":        {picture, "", append(samplePicture(), make([]byte, maxArticlePicture)...), errcode.PictureSize},
+		"empty file":           {temporary + media.Voice, "", nil, errcode.MediaMissing},
+		"text as a picture":    {permanent + media.Image, "", []byte("x"), errcode.FileType},
+		"temporary video":      {temporary + media.Video, "", make([]byte, 10<<20+1), errcode.FileSize},
+		"no description":       {permanent + media.Video, "", media.Sample(media.Video), errcode.Arguments},
+		"bad description":      {permanent + media.Video, "{", media.Sample(media.Video), errcode.JSON},
+		"no title":             {permanent + media.Video, `{"introduction":"x"}`, media.Sample(media.Video), errcode.Arguments},
+		"video":                {permanent + media.Video, `{"title":"x"}`, media.Sample(media.Video), errcode.OK},
+		"voice":                {permanent + media.Voice, "", media.Sample(media.Voice), errcode.OK},
+		"text as a voice":      {temporary + media.Voice, "", []byte("x"), errcode.FileType},
+		"text as a video":      {permanent + media.Video, `{"title":"x"}`, []byte("x"), errcode.FileType},
+		"article's picture":    {picture, "", media.SamplePicture(), errcode.OK},
+		"large picture":        {picture, "", append(media.SamplePicture(), make([]byte, maxArticlePicture)...), errcode.PictureSize},
 		"article's other file": {picture, "", []byte("x"), errcode.FileType},
 	} {
 		contentType, body := uploadBody(t, test.data, test.description)
@@ -217,52 +217,18 @@ func TestLargeDownload(t *testing.T) {
 	if got := hex.EncodeToString(digest.Sum(nil)); got != made["sha256"] {
 		t.Errorf("sha256 %s, announced %v", got, made["sha256"])
 	}
-	account := platform.state.accounts[DefaultAppID]
-	if account.temporary.bytes != 0 {
-		t.Errorf("the store counts %d bytes", account.temporary.bytes)
-	}
-	other, err := platform.AddSyntheticMedia("", kindVideo, length)
+	other, err := platform.AddSyntheticMedia("", media.Video, length)
 	if err != nil || other.SHA256 == made["sha256"] {
 		t.Errorf("another file must differ: %+v, %v", other, err)
 	}
 	for name, body := range map[string]string{
 		"unknown kind": `{"kind":"film","bytes":100}`, "no bytes": `{"kind":"video"}`,
 		"unknown account": `{"account":"wx","kind":"video","bytes":100}`,
-		"too many bytes":  fmt.Sprintf(`{"kind":"video","bytes":%d}`, maxSyntheticBytes+1),
+		"too many bytes":  fmt.Sprintf(`{"kind":"video","bytes":%d}`, 1<<30+1),
 	} {
 		if refused := steer(t, platform, http.MethodPost, "media", body, http.StatusBadRequest); textOf(refused, "error") == "" {
 			t.Errorf("%s: %v", name, refused)
 		}
-	}
-}
-
-// TestSyntheticFilesLookLikeTheirKind keeps the openings and their content types in
-// step with what others recognise.
-func TestSyntheticFilesLookLikeTheirKind(t *testing.T) {
-	t.Parallel()
-	for kind, opening := range openings {
-		var file bytes.Buffer
-		if _, err := (synthetic{opening: opening.bytes, length: 1000}).WriteTo(&file); err != nil || file.Len() != 1000 {
-			t.Errorf("%s: %d bytes, %v", kind, file.Len(), err)
-		}
-		if found := http.DetectContentType(file.Bytes()); kind != kindVoice && found != opening.contentType {
-			t.Errorf("%s is seen as %s", kind, found)
-		}
-	}
-}
-
-func TestMediaStoreForgetsTheOldest(t *testing.T) {
-	t.Parallel()
-	store := newMediaStore(0)
-	for number := range maxMediaItems + 2 {
-		store.add(&mediaItem{id: strconv.Itoa(number), kind: kindVoice, data: []byte("x")})
-	}
-	if store.find("1", bookStart) != nil || store.find("2", bookStart) == nil || store.bytes != maxMediaItems {
-		t.Errorf("%d files with %d bytes remain", len(store.order), store.bytes)
-	}
-	store.add(&mediaItem{id: "large", data: make([]byte, maxMediaBytes)})
-	if len(store.order) != 1 || store.find("large", bookStart, kindVoice) != nil {
-		t.Errorf("%d files remain beside one that fills the store", len(store.order))
 	}
 }
 

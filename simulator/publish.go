@@ -32,7 +32,7 @@ func (p *Platform) publish(r *apiRequest) apiAnswer {
 	}
 	book := r.state.drafts
 	book.drafts = slices.DeleteFunc(book.drafts, func(one *draft) bool { return one == found })
-	book.published = appendNewest(book.published, created, maxMediaItems)
+	book.published = appendNewest(book.published, created, maxDrafts)
 	p.report(r.state, Push{Event: "PUBLISHJOBFINISH", Fields: created.told()})
 
 	return answerOK(map[string]any{"publish_id": created.job})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/catalog"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // PushType is one of the messages, events and notices that WeChat pushes, with the values that a Push may set in its
@@ -146,7 +147,7 @@ func followerLine(document *catalog.Element) ChatEntry {
 		if content := document.Find("Content"); content != nil {
 			line.Text = content.Text
 		}
-	case kindVoice:
+	case media.Voice:
 		line.Text = value("Recognition")
 	case string(TypeLocation):
 		line.Text, line.Position = value("Label"), &Position{Latitude: number(value("Location_X")), Longitude: number(value("Location_Y"))}

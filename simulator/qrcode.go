@@ -12,6 +12,7 @@ import (
 	"rsc.io/qr"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 	"github.com/wxstack/wxstack/simulator/internal/token"
 )
 
@@ -199,6 +200,6 @@ func (p *Platform) showQRCode(r *apiRequest) apiAnswer {
 	picture := code.PNG()
 
 	return apiAnswer{status: http.StatusOK, body: picture, header: http.Header{
-		"Content-Type": {typePNG}, "Content-Length": {strconv.Itoa(len(picture))},
+		"Content-Type": {media.TypePNG}, "Content-Length": {strconv.Itoa(len(picture))},
 	}}
 }

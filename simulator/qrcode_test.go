@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wxstack/wxstack/simulator/internal/errcode"
+	"github.com/wxstack/wxstack/simulator/internal/media"
 )
 
 // TestQRCodeRules covers api.md section 5, QR code.
@@ -59,7 +60,7 @@ func TestQRCodePicture(t *testing.T) {
 
 		return status, http.DetectContentType(data)
 	}
-	if status, kind := show(textOf(given, "ticket")); status != http.StatusOK || kind != typePNG {
+	if status, kind := show(textOf(given, "ticket")); status != http.StatusOK || kind != media.TypePNG {
 		t.Errorf("picture: status %d, %s", status, kind)
 	}
 	if status, _ := show("x"); status != http.StatusNotFound {

@@ -12,8 +12,8 @@ const (
 	maxQRCodes      = 1000     // QR codes with parameters of one account.
 	maxGrants       = 1000     // Codes of OAuth2 of one account, and users' authorisations.
 	maxMassIDs      = 1000     // Ids by which mass messages are recognised.
-	maxMediaItems   = 500      // Files in one media store of an account.
-	maxMediaBytes   = 64 << 20 // Bytes in one media store of an account.
+	maxMediaItems   = 500      // Files of one account that are kept for a while, and pictures.
+	maxDrafts       = 500      // Drafts of one account, and publications.
 	maxCapturedBody = 16 << 10 // Bytes kept of one recorded request or response body.
 )
 

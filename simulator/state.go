@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/wxstack/wxstack/simulator/internal/media"
 	"github.com/wxstack/wxstack/simulator/internal/menu"
 	"github.com/wxstack/wxstack/simulator/internal/quota"
 	"github.com/wxstack/wxstack/simulator/internal/tag"
@@ -57,9 +58,9 @@ type accountState struct {
 	// sentTemplates are the template messages that bore a client_msg_id.
 	sentTemplates sentTemplates
 	qrCodes       *ring[qrCode]
-	temporary     *mediaStore // Temporary material (临时素材).
-	library       *mediaStore // Permanent material (永久素材).
-	pictures      *mediaStore // Pictures within articles, which have no media_id.
+	temporary     *media.Store // Temporary material (临时素材).
+	library       *media.Store // Permanent material (永久素材).
+	pictures      *media.Store // Pictures within articles, which have no media_id.
 }
 
 // follower is one WeChat user as this account sees them.
@@ -106,9 +107,9 @@ func (a *accountState) forget(now time.Time) {
 	a.oauth = newOAuthBook()
 	a.templates, a.sentTemplates = newTemplateBook(), make(sentTemplates)
 	a.qrCodes = newRing[qrCode](maxQRCodes)
-	a.temporary = newMediaStore(mediaShelfLife)
+	a.temporary = media.NewStore(mediaShelfLife, maxMediaItems)
 	a.library = newLibrary(now)
-	a.pictures = newMediaStore(0)
+	a.pictures = media.NewStore(0, maxMediaItems)
 	a.followers[DefaultFollower] = newFollower(DefaultFollower, now)
 }
 
