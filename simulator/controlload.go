@@ -127,32 +127,22 @@ func (t *loadTally) problem() error {
 type loadRequest struct {
 	pushRequest
 
-	Mix        []shareRequest `json:"mix"`
-	DurationMS int            `json:"duration_ms"`
-	Rate       float64        `json:"rate"`
-	Expect     Expectation    `json:"expect"`
-	Repeat     float64        `json:"repeat"`
-	SettleMS   int            `json:"settle_ms"`
+	Mix        mixRequest  `json:"mix"`
+	DurationMS int         `json:"duration_ms"`
+	Rate       float64     `json:"rate"`
+	Expect     Expectation `json:"expect"`
+	Repeat     float64     `json:"repeat"`
+	SettleMS   int         `json:"settle_ms"`
 }
 
-type shareRequest struct {
-	pushRequest
+func (r loadRequest) load() (Load, error) {
+	mix, err := r.Mix.mix(r.Content)
 
-	Weight int         `json:"weight"`
-	Expect Expectation `json:"expect"`
-}
-
-func (r loadRequest) load() Load {
-	asked := Load{
+	return Load{
 		Push: r.push(), Count: r.Count, Duration: time.Duration(r.DurationMS) * time.Millisecond, Concurrency: r.Concurrency, Rate: r.Rate,
 		Followers: r.Followers, Interval: time.Duration(r.IntervalMS) * time.Millisecond, Expect: r.Expect, Repeat: r.Repeat,
-		Settle: time.Duration(r.SettleMS) * time.Millisecond,
-	}
-	for _, share := range r.Mix {
-		asked.Mix = append(asked.Mix, Share{Push: share.push(), Weight: share.Weight, Expect: share.Expect})
-	}
-
-	return asked
+		Settle: time.Duration(r.SettleMS) * time.Millisecond, Mix: mix,
+	}, err
 }
 
 func (p *Platform) routeLoad(mux *http.ServeMux) {
@@ -161,7 +151,11 @@ func (p *Platform) routeLoad(mux *http.ServeMux) {
 		if err := readControl(w, r, &asked); err != nil {
 			return nil, err
 		}
-		id, err := p.StartLoad(asked.load())
+		load, err := asked.load()
+		if err != nil {
+			return nil, err
+		}
+		id, err := p.StartLoad(load)
 
 		return map[string]int64{"id": id}, err
 	}))

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -32,10 +33,25 @@ func (p *Platform) newLoadRun(asked Load) (*loadRun, error) {
 	}
 	var weights []int
 	for _, share := range complete.Mix {
+		if err := p.knows(share.Push); err != nil {
+			return nil, err
+		}
 		weights = append(weights, share.Weight)
 	}
 
 	return &loadRun{platform: p, load: complete, mix: load.NewMix(weights), tally: newLoadTally()}, nil
+}
+
+// knows returns what is wrong with the kind of a push, so that a load that can't begin says so at once.
+func (p *Platform) knows(push Push) error {
+	if push.XML != "" {
+		return nil
+	}
+	if _, err := p.catalog.Select(string(cmp.Or(push.Type, TypeText)), push.Event, push.InfoType, push.Fields); err != nil {
+		return invalidDocument(err)
+	}
+
+	return nil
 }
 
 // run sends everything, waits for late answers, and sums up.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -259,6 +260,29 @@ func TestLoadMix(t *testing.T) {
 	}
 }
 
+func TestParseMix(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]Share{
+		"":                    nil,
+		"text":                {{Push: Push{Type: TypeText, Content: "好"}, Weight: 1}},
+		"text = 8 , image=1,": {{Push: Push{Type: TypeText, Content: "好"}, Weight: 8}, {Push: Push{Type: TypeImage}, Weight: 1}},
+		"event:CLICK:HELP=2":  {{Push: Push{Type: TypeEvent, Event: EventClick, EventKey: "HELP"}, Weight: 2}},
+		"event:CLICK":         {{Push: Push{Type: TypeEvent, Event: EventClick, EventKey: "KEY"}, Weight: 1}},
+		"event:CLICK:":        {{Push: Push{Type: TypeEvent, Event: EventClick}, Weight: 1}},
+		"event:subscribe":     {{Push: Push{Type: TypeEvent, Event: EventSubscribe}, Weight: 1}},
+	} {
+		got, err := ParseMix(text, "好")
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, error %v, want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"text=0", "text=-1", "text=x", "text="} {
+		if _, err := ParseMix(text, ""); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "must be a positive number") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // A load in the background is shown as it goes, one at a time, and can be stopped.
 func TestLoadInTheBackground(t *testing.T) {
 	t.Parallel()
@@ -285,7 +309,10 @@ func TestLoadInTheBackground(t *testing.T) {
 	if got := platform.LoadProgress(); got.Running {
 		t.Error("a load went on after a reset")
 	}
-	for body, says := range map[string]string{`{}`: "count is 0", `{"count":1,"expect":"x"}`: `expect is "x"`, `{"cuont":1}`: "cuont"} {
+	for body, says := range map[string]string{
+		`{}`: "count is 0", `{"count":1,"expect":"x"}`: `expect is "x"`, `{"cuont":1}`: "cuont",
+		`{"count":1,"mix":"text=x"}`: `weight "x" of text`, `{"count":1,"mix":[{"wieght":1}]}`: "wieght", `{"count":1,"mix":"smell"}`: `type "smell" is unknown`,
+	} {
 		if refused := steer(t, platform, http.MethodPost, "load", body, http.StatusBadRequest); !strings.Contains(textOf(refused, "error"), says) {
 			t.Errorf("%s: %v", body, refused)
 		}

@@ -27,24 +27,8 @@ function read(fields) {
   return {
     account, reuse_connections: true, rate: value("rate"), concurrency: Math.round(value("concurrency")), count: Math.round(value("count")),
     duration_ms: Math.round(value("duration") * 1000), followers: Math.round(value("followers")), interval_ms: Math.round(value("interval_ms")),
-    expect: fields.expect.value, repeat: value("repeat"), settle_ms: Math.round(value("settle") * 1000), mix: readMix(fields.mix.value, fields.content.value),
+    expect: fields.expect.value, repeat: value("repeat"), settle_ms: Math.round(value("settle") * 1000), mix: fields.mix.value, content: fields.content.value,
   };
-}
-
-// readMix reads kinds with their weights, such as text=8,event:CLICK:MENU_HELP=1.
-function readMix(text, content) {
-  return text.split(",").map((part) => part.trim()).filter(Boolean).map((part) => {
-    const [name, weight] = part.split("=");
-    const share = { weight: Math.round(Number(weight || 1)) };
-    if (name.startsWith("event:")) {
-      const [, event, key] = name.split(/^event:([^:]*):?/);
-      Object.assign(share, { type: "event", event, event_key: key || (["CLICK", "SCAN", "VIEW"].includes(event) ? "KEY" : "") });
-    } else {
-      share.type = name;
-      if (name === "text") share.content = content;
-    }
-    return share;
-  });
 }
 
 export async function readLoad() {

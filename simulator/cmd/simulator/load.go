@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,37 +42,17 @@ func (c *loadCommand) load() (simulator.Load, error) {
 	if c.Rate == 0 && c.Concurrency == 0 {
 		asked.Concurrency = 16
 	}
-	for part := range strings.SplitSeq(c.Mix, ",") {
-		name, weight, weighted := strings.Cut(strings.TrimSpace(part), "=")
-		share := simulator.Share{Push: simulator.Push{Type: simulator.Type(name)}, Weight: 1}
-		if event, isEvent := strings.CutPrefix(name, "event:"); isEvent {
-			event, key, keyed := strings.Cut(event, ":")
-			if !keyed && slices.Contains([]string{simulator.EventClick, simulator.EventScan, simulator.EventView}, event) {
-				key = "KEY"
-			}
-			share.Push = simulator.Push{Type: simulator.TypeEvent, Event: event, EventKey: key}
-		}
-		if share.Push.Type == simulator.TypeText {
-			share.Push.Content = c.Content
-		}
-		if weighted {
-			number, err := strconv.Atoi(weight)
-			if err != nil || number < 1 {
-				return asked, fmt.Errorf("--mix: weight %q of %s must be a positive number", weight, name)
-			}
-			share.Weight = number
-		}
-		asked.Mix = append(asked.Mix, share)
-	}
+	mix, err := simulator.ParseMix(c.Mix, c.Content)
+	asked.Mix = mix
 
-	return asked, nil
+	return asked, err
 }
 
 // Run sends the load, shows its progress, and prints a report. The exit code is 1 if anything is wrong.
 func (c *loadCommand) Run(ctx context.Context, streams streams) error {
 	asked, err := c.load()
 	if err != nil {
-		return usage(err)
+		return classify(err)
 	}
 
 	return c.with(ctx, func(ctx context.Context, platform *simulator.Platform) error {
