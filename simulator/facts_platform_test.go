@@ -185,6 +185,13 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 				w.want(w.plain("/cgi-bin/tags/get", own, ""), elsewhere)
 			}
 		},
+	}.run(t)
+}
+
+// The page on which an administrator authorises a third-party platform (第三方平台授权页).
+func TestFactsOfTheAuthorisationPage(t *testing.T) {
+	t.Parallel()
+	facts{
 		"(M) the authorisation page leads back with auth_code and expires_in, and the platform is told": func(t *testing.T, w *world) {
 			component := DefaultAccount()
 			component.Kind, component.AppID, component.OriginalID, component.AppSecret = KindPlatform, componentID, "", componentSecret
@@ -208,6 +215,20 @@ func TestFactsOfThirdPartyPlatforms(t *testing.T) {
 			}
 			if body := w.page("/cgi-bin/componentloginpage", query); !strings.Contains(body, "used or expired") {
 				t.Errorf("a second time: %s", body)
+			}
+			query.Set("pre_auth_code", textOf(w.component("api_create_preauthcode"), "pre_auth_code"))
+			query["func_info"] = []string{""}
+			if body := w.page("/cgi-bin/componentloginpage", query); !strings.Contains(body, "至少选择一个权限集") {
+				t.Errorf("with nothing granted: %s", body)
+			}
+			query["func_info"] = []string{"", "x"}
+			if body := w.page("/cgi-bin/componentloginpage", query); !strings.Contains(body, "func_info 参数错误") {
+				t.Errorf("with no number: %s", body)
+			}
+			query["func_info"] = []string{"", "2", "15"}
+			code := w.led("/cgi-bin/componentloginpage", query).Query().Get("auth_code")
+			if given := fmt.Sprint(w.component("api_query_auth", "authorization_code="+code)["authorization_info"]); !strings.Contains(given, "id:15") || strings.Contains(given, "id:11") {
+				t.Errorf("with menus and users granted: %s", given)
 			}
 			query.Set("redirect_uri", "javascript:alert(1)")
 			unknown := url.Values{"component_appid": {"wxNONE"}, "redirect_uri": {"https://example.com/"}}

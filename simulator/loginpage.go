@@ -8,9 +8,10 @@ import (
 
 // login is what an administrator is asked on the page of a third-party platform (第三方平台授权页).
 type login struct {
-	Platform   string
-	Accounts   []string
-	Parameters url.Values
+	Platform    string
+	Accounts    []string
+	Permissions []PermissionSet
+	Parameters  url.Values
 }
 
 // routeLoginPage serves GET /cgi-bin/componentloginpage of mp.weixin.qq.com: an administrator chooses the account that
@@ -33,12 +34,18 @@ func (p *Platform) routeLoginPage(mux *http.ServeMux) {
 		chosen := query.Get("authorizer_appid")
 		if chosen == "" {
 			showPage(w, templates, "login.html", login{
-				Platform: query.Get("component_appid"), Accounts: p.officialAccounts(), Parameters: query,
+				Platform: query.Get("component_appid"), Accounts: p.officialAccounts(), Permissions: allPermissions, Parameters: query,
 			})
 
 			return
 		}
-		code, err := p.Authorize(query.Get("component_appid"), query.Get("pre_auth_code"), chosen)
+		granted, problem := grantedBy(query)
+		if problem != "" {
+			showPage(w, templates, "message.html", problem)
+
+			return
+		}
+		code, err := p.Authorize(query.Get("component_appid"), query.Get("pre_auth_code"), chosen, granted...)
 		if err != nil {
 			showPage(w, templates, "message.html", err.Error())
 
@@ -53,6 +60,25 @@ func (p *Platform) routeLoginPage(mux *http.ServeMux) {
 		target.RawQuery = answered.Encode()
 		http.Redirect(w, r, target.String(), http.StatusFound) //nolint:gosec // Where the platform's own page asked to go on.
 	})
+}
+
+// grantedBy reads which permission sets were ticked. An address that names none grants all, a form with none is refused.
+func grantedBy(query url.Values) (granted []PermissionSet, problem string) {
+	for _, text := range query["func_info"] {
+		number, err := strconv.Atoi(text)
+		switch {
+		case text == "":
+		case err != nil:
+			return nil, "func_info 参数错误：须为权限集的编号"
+		default:
+			granted = append(granted, PermissionSet(number))
+		}
+	}
+	if query.Has("func_info") && len(granted) == 0 {
+		return nil, "请至少选择一个权限集"
+	}
+
+	return granted, ""
 }
 
 // officialAccounts are the AppIDs of those that can authorise a platform.

@@ -29,6 +29,14 @@ var allPermissions = []PermissionSet{
 	PermitMessages, PermitUsers, PermitAccount, PermitWeb, PermitAgents, PermitNotices, PermitMaterial, PermitMenus,
 }
 
+// Name is what the set is called on the page of the authorisation.
+func (s PermissionSet) Name() string {
+	return map[PermissionSet]string{
+		PermitMessages: "消息管理", PermitUsers: "用户管理", PermitAccount: "帐号服务", PermitWeb: "网页服务", PermitAgents: "微信多客服",
+		PermitNotices: "群发与通知", PermitMaterial: "素材管理", PermitMenus: "自定义菜单",
+	}[s]
+}
+
 // permissionPaths tells which sets let a path be called, by the first prefix that fits: any of them does.
 var permissionPaths = []struct {
 	prefix string
