@@ -214,7 +214,7 @@ func TestEvents(t *testing.T) {
 
 		return ""
 	}
-	if first := next(); !strings.Contains(first, "chat") || !strings.Contains(first, "calls") {
+	if first := next(); !strings.Contains(first, "chat") || !strings.Contains(first, "calls") || !strings.Contains(first, `"started":`) {
 		t.Errorf("first event = %q, must name everything", first)
 	}
 	if _, err := platform.Push(t.Context(), Push{Content: "x"}); err != nil {

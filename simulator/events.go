@@ -14,6 +14,13 @@ const (
 	streamHeartbeat = 15 * time.Second
 )
 
+// changeEvent says which parts of the state changed, and whose state it is: that of the platform which started then, by
+// which a page knows that it has reconnected to another one.
+type changeEvent struct {
+	Changed []topic `json:"changed"`
+	Started int64   `json:"started"` // Unix milliseconds.
+}
+
 // serveEvents streams which parts of the state changed, as server-sent events.
 // The first event names everything, so that a page that reconnects is up to date.
 func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +33,7 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	heartbeat := time.NewTicker(streamHeartbeat)
 	defer heartbeat.Stop()
 	for {
-		if err := writeEvent(w, controller, changed); err != nil {
+		if err := writeEvent(w, controller, changeEvent{Changed: changed, Started: p.started.UnixMilli()}); err != nil {
 			return // The page is gone.
 		}
 		changed = nil
@@ -44,10 +51,10 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // writeEvent sends the topics, or a comment when there are none.
-func writeEvent(w http.ResponseWriter, controller *http.ResponseController, changed []topic) error {
+func writeEvent(w http.ResponseWriter, controller *http.ResponseController, event changeEvent) error {
 	text := ": still here\n\n"
-	if len(changed) > 0 {
-		data, err := json.Marshal(map[string]any{"changed": changed})
+	if len(event.Changed) > 0 {
+		data, err := json.Marshal(event)
 		if err != nil {
 			return fmt.Errorf("encode event: %w", err)
 		}

@@ -35,6 +35,7 @@ type Platform struct {
 	messages atomic.Int64 // The MsgId that was used last.
 	entries  atomic.Int64 // The id of the last chat line or record.
 	catalog  *catalog.Catalog
+	started  time.Time
 
 	ticketReceivers chan string // Third-party platforms that just asked for verify tickets.
 	reports         chan report // Events that wait to be pushed.
@@ -59,6 +60,7 @@ func New(options Options) (*Platform, error) {
 	platform := &Platform{
 		catalog: known, ticketReceivers: make(chan string, maxAccounts), reports: make(chan report, maxReports),
 		options:   options,
+		started:   time.Now(),
 		closing:   make(chan struct{}),
 		fresh:     newDeliveryClient(false),
 		reusing:   newDeliveryClient(true),

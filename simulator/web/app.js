@@ -92,11 +92,20 @@ function refresh(topics) {
   for (const read of new Set(topics.map((topic) => readers[topic]).filter(Boolean))) attempt(read);
 }
 
+// Nothing that is shown is true of a platform that was restarted meanwhile.
+let started;
+
+function take(event) {
+  if (started !== undefined && event.started !== started) location.reload();
+  started = event.started;
+  refresh(event.changed);
+}
+
 function listen() {
   const stream = new EventSource("/sim/v1/events");
   stream.addEventListener("open", () => byId("connection").classList.add("live"));
   stream.addEventListener("error", () => byId("connection").classList.remove("live"));
-  stream.addEventListener("change", (event) => refresh(JSON.parse(event.data).changed));
+  stream.addEventListener("change", (event) => take(JSON.parse(event.data)));
 }
 
 // --- begin

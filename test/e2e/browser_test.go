@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,10 +75,17 @@ func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 	}
 }
 
-// waitFor waits until the JavaScript expression is true in the page.
+// waitFor waits until the JavaScript expression is true in the page, also over a reload of it.
 func waitFor(t *testing.T, ctx context.Context, expression string) { //nolint:revive // t comes first in helpers.
 	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(30*time.Second)))
+		if err == nil {
+			return
+		}
+		if text := err.Error(); strings.Contains(text, "Inspected target navigated") || strings.Contains(text, "Cannot find context") {
+			continue
+		}
 		shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
 		t.Fatalf("%s: %v; the page shows:\n%s", expression, err, shown)
 	}

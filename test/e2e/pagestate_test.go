@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -60,6 +63,41 @@ func TestThePageOutlastsLostRequests(t *testing.T) {
 			t.Errorf("%s was never asked for, and so never lost", path)
 		}
 	}
+}
+
+// After a restart of the platform the page shows the new one, also where that counts its records from 1 again.
+func TestThePageComesBackAfterARestart(t *testing.T) {
+	t.Parallel()
+	before, after := harness.StartStandalone(t), harness.StartStandalone(t)
+	var current atomic.Pointer[url.URL]
+	turnTo := func(s *harness.Standalone) {
+		t.Helper()
+		to, err := url.Parse(s.SimulatorURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		current.Store(to)
+	}
+	turnTo(before)
+	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(current.Load()) }})
+	t.Cleanup(server.Close)
+	ctx := openAs(t, server.URL, "zh", desktop)
+	const pushes = 5
+	for range pushes {
+		before.Platform.Push(harness.Push{Content: "重启之前"})
+		after.Platform.Push(harness.Push{Content: "重启之后"})
+	}
+	says := func(text string) string {
+		return fmt.Sprintf(`(() => {
+			const texts = [...document.querySelectorAll(".bubble.account")].map(b => b.innerText);
+			return texts.length === %d && texts.every(text => text.includes(%q));
+		})()`, pushes, text)
+	}
+	waitFor(t, ctx, says("重启之前"))
+	turnTo(after)
+	server.CloseClientConnections()
+	waitFor(t, ctx, says("重启之后"))
+	waitFor(t, ctx, fmt.Sprintf(`document.querySelectorAll("#records .push").length === %d`, pushes))
 }
 
 // Followers who were added are still there in the other language, and those who were removed aren't.
