@@ -104,7 +104,10 @@ function take(event) {
 function listen() {
   const stream = new EventSource("/sim/v1/events");
   stream.addEventListener("open", () => byId("connection").classList.add("live"));
-  stream.addEventListener("error", () => byId("connection").classList.remove("live"));
+  stream.addEventListener("error", () => {
+    byId("connection").classList.remove("live");
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 2000); // After an answer that is none, such as a proxy's, browsers give up.
+  });
   stream.addEventListener("change", (event) => take(JSON.parse(event.data)));
 }
 

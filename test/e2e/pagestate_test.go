@@ -48,10 +48,14 @@ func TestThePageOutlastsLostRequests(t *testing.T) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	var lost sync.Map
 	lossy := serveOn(t, func(w http.ResponseWriter, r *http.Request) {
-		if _, again := lost.LoadOrStore(r.URL.Path, true); !again && r.Method == http.MethodGet && r.URL.Path != "/" {
+		switch _, again := lost.LoadOrStore(r.URL.Path, true); {
+		case again || r.Method != http.MethodGet || r.URL.Path == "/":
+			proxy.ServeHTTP(w, r)
+		case r.URL.Path == "/sim/v1/events": // As a proxy answers while nobody is behind it.
+			w.WriteHeader(http.StatusBadGateway)
+		default:
 			panic(http.ErrAbortHandler)
 		}
-		proxy.ServeHTTP(w, r)
 	})
 	ctx := openAs(t, strings.TrimSuffix(lossy, "/wx"), "zh", desktop)
 	waitFor(t, ctx, `document.querySelector("#incomplete") === null && getComputedStyle(document.querySelector(".toast")).position === "fixed"`)
