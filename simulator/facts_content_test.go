@@ -112,6 +112,23 @@ func TestFactsOfDailyLimits(t *testing.T) {
 			}
 		}
 	}
+	for path, want := range map[string]float64{
+		quota.PathClassic: 200, "/cgi-bin/menu/create": 100, "/cgi-bin/menu/get": 1000, "/cgi-bin/menu/delete": 100, "/cgi-bin/tags/create": 100,
+		"/cgi-bin/tags/get": 100, "/cgi-bin/tags/update": 100, "/cgi-bin/tags/members/batchtagging": 1000, "/cgi-bin/media/upload": 500,
+		"/cgi-bin/media/get": 1000, sendPath: 50_000, "/cgi-bin/qrcode/create": 10_000, "/cgi-bin/user/get": 100, "/cgi-bin/user/info": 500_000,
+	} {
+		list[fmt.Sprintf("(C) %.0f a day of %s for a test account", want, path)] = func(t *testing.T, w *world) {
+			account := DefaultAccount()
+			account.Test = true
+			if err := w.SetAccount(account); err != nil {
+				t.Fatal(err)
+			}
+			w.token = stableToken(t, w.Platform)
+			if got, _, _ := quotaOf(t, w.Platform, w.token, path); got != want {
+				t.Errorf("%v", got)
+			}
+		}
+	}
 	list.run(t)
 }
 
