@@ -22,7 +22,7 @@ func TestGatewaysThatAreKilledLoseNothing(t *testing.T) {
 	pushes := mix{delays: passive, each: perDelay}.pushes()
 	l := w.send(pushes, 10*time.Second)
 	w.killInTurn(l.done, time.Second)
-	w.expectEachAnsweredInTheEnd(pushes)
+	w.expectEachAnsweredInTheEnd(pushes, l.results)
 	w.expectAsked(pushes, l.results, onceForEachDeath)
 }
 

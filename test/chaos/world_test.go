@@ -160,8 +160,13 @@ func (w *world) expectEachAnsweredOnce(pushes []simulator.Push, results []simula
 }
 
 // expectEachAnsweredInTheEnd is expectEachAnsweredOnce for answers that may come as customer-service messages.
-func (w *world) expectEachAnsweredInTheEnd(pushes []simulator.Push) {
+func (w *world) expectEachAnsweredInTheEnd(pushes []simulator.Push, results []simulator.PushResult) {
 	w.t.Helper()
+	defer func() {
+		if w.t.Failed() {
+			w.tell(pushes, results)
+		}
+	}()
 	harness.Eventually(w.t, "each message has its answer", func() error {
 		if missing := w.missing(pushes); len(missing) > 0 {
 			return fmt.Errorf("%w: answers too few (negative: too many): %v", errNotThere, missing)
@@ -178,6 +183,19 @@ func (w *world) expectEachAnsweredInTheEnd(pushes []simulator.Push) {
 		}
 	}
 	w.t.Logf("%d of %d answers came late", late, len(pushes))
+}
+
+// tell tells what happened to the messages whose answers are missing, or are there twice.
+func (w *world) tell(pushes []simulator.Push, results []simulator.PushResult) {
+	w.t.Helper()
+	missing, asked, told := w.missing(pushes), w.logic.asked(), 0
+	for i, push := range pushes {
+		if missing[push.From+" "+answerTo(textOf(push))] == 0 || told == maxStories {
+			continue
+		}
+		told++
+		w.t.Log(story(results[i], asked[textOf(push)]))
+	}
 }
 
 // expectNoNotice says that no follower was told that the account is out of service.

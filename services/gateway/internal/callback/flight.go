@@ -215,7 +215,7 @@ func (c *cruise) begin() {
 		c.allowances.Grant(allowance.Grant{AppID: c.key.AppID, OpenID: c.in.FromUserName, Trigger: c.trigger, At: c.arrived})
 	}
 	now := time.Now()
-	c.budgetEnds = budgetEnd(now, ageOf(c.claim, c.in.CreateTime, now))
+	c.budgetEnds = budgetEnd(now, ageOf(c.claim, c.in.CreateTime, now, c.policy.Policy != account.LateAnswerDrop))
 	c.state, c.act, c.pause = course{}.next(c.claim, now, c.budgetEnds)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,33 @@ func TestALateAnswerIsSentAsACustomerServiceMessage(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A delivery that waited at the edge, because the replica that it was for had died, is older than any replica knows. An
+// answer that comes after WeChat's last delivery must not be taken for one that a delivery still collects.
+func TestAnAnswerToADeliveryThatWaitedAtTheEdgeIsNotLost(t *testing.T) {
+	t.Parallel()
+	for _, waited := range []float64{0.5, 1.5, 2.5, 3.2, 4.5} {
+		t.Run(fmt.Sprintf("%v s", waited), func(t *testing.T) {
+			t.Parallel()
+			d := directoryFor(t, account.EncryptionPlain, byCustomerService)
+			synctest.Test(t, func(t *testing.T) {
+				s := newStreet(t, d, &logic{delay: seconds(12), reply: message.TextReply{Content: "test"}}, 1)
+				edge := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(seconds(waited))
+					s.handlers[0].ServeHTTP(w, r)
+				})
+				dated := strings.Replace(text(1, "你好"), "1700000000", strconv.FormatInt(time.Now().Unix(), 10), 1)
+				got := tell(t, dated, edge, s.handlers[0], s.handlers[0])
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				passive := strings.Count(got.body, "test")
+				if late := len(s.proxy.texts()); passive+late != 1 || s.logic.times("m1") != 1 {
+					t.Errorf("the follower saw %d replies and %d messages, logic was asked %d times", passive, late, s.logic.times("m1"))
+				}
+			})
+		})
 	}
 }
 

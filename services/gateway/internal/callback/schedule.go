@@ -43,12 +43,15 @@ const (
 
 // ageOf returns the time since the first delivery of a message that WeChat dates created, Unix seconds.
 //
-// A replica that cannot ask the others knows only the deliveries that it has seen itself. It then goes by
-// WeChat's date, which is up to a second too early: rather close the last delivery too early than let WeChat
-// drop it. A date that cannot be true, since clocks differ or the push is a test, is not believed.
-func ageOf(claim dedupe.Claim, created int64, now time.Time) time.Duration {
+// A replica that cannot ask the others knows only the deliveries that it has seen itself, and no replica has seen
+// one that waited at the edge because the replica before had died. Then WeChat's date decides, which is up to a
+// second too early: rather close the last delivery too early than let WeChat drop it. Where nothing brings late
+// answers, an early end costs the answer, so that only a replica that is alone goes by the date. A date that
+// cannot be true, since clocks differ or the push is a test, is not believed.
+func ageOf(claim dedupe.Claim, created int64, now time.Time, bringsLate bool) time.Duration {
 	since := now.Sub(time.Unix(created, 0))
-	if !claim.Alone || since <= claim.Age || since > allDeliveries {
+	waited := bringsLate && since-time.Second > claim.Age
+	if (!claim.Alone && !waited) || since <= claim.Age || since > allDeliveries {
 		return claim.Age
 	}
 	return min(since, replyBudget-leastBudget)

@@ -58,23 +58,32 @@ func TestAgeOf(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1700000000, 500_000_000)
 	tests := map[string]struct {
-		claim   dedupe.Claim
-		created int64
-		want    time.Duration
+		claim      dedupe.Claim
+		created    int64
+		bringsLate bool
+		want       time.Duration
 	}{
-		"as all replicas know it":          {dedupe.Claim{Age: 7 * time.Second}, 1700000000 - 12, 7 * time.Second},
-		"alone, first delivery":            {dedupe.Claim{Alone: true}, 1700000000, 500 * time.Millisecond},
-		"alone, third delivery":            {dedupe.Claim{Alone: true}, 1700000000 - 10, 10500 * time.Millisecond},
-		"alone, seen before WeChat's date": {dedupe.Claim{Alone: true, Age: 11 * time.Second}, 1700000000 - 10, 11 * time.Second},
-		"alone, fourth delivery":           {dedupe.Claim{Alone: true}, 1700000000 - 16, 13500 * time.Millisecond},
-		"alone, a date long ago":           {dedupe.Claim{Alone: true}, 1600000000, 0},
-		"alone, a date to come":            {dedupe.Claim{Alone: true}, 1800000000, 0},
-		"alone, no date":                   {dedupe.Claim{Alone: true}, 0, 0},
+		"as all replicas know it":          {dedupe.Claim{Age: 7 * time.Second}, 1700000000 - 12, false, 7 * time.Second},
+		"alone, first delivery":            {dedupe.Claim{Alone: true}, 1700000000, false, 500 * time.Millisecond},
+		"alone, third delivery":            {dedupe.Claim{Alone: true}, 1700000000 - 10, false, 10500 * time.Millisecond},
+		"alone, seen before WeChat's date": {dedupe.Claim{Alone: true, Age: 11 * time.Second}, 1700000000 - 10, false, 11 * time.Second},
+		"alone, fourth delivery":           {dedupe.Claim{Alone: true}, 1700000000 - 16, false, 13500 * time.Millisecond},
+		"alone, a date long ago":           {dedupe.Claim{Alone: true}, 1600000000, false, 0},
+		"alone, a date to come":            {dedupe.Claim{Alone: true}, 1800000000, false, 0},
+		"alone, no date":                   {dedupe.Claim{Alone: true}, 0, false, 0},
+
+		"late answers: as all replicas know it":   {dedupe.Claim{Age: 7 * time.Second}, 1700000000 - 7, true, 7 * time.Second},
+		"late answers: the date is a second off":  {dedupe.Claim{}, 1700000000, true, 0},
+		"late answers: it waited at the edge":     {dedupe.Claim{}, 1700000000 - 3, true, 3500 * time.Millisecond},
+		"late answers: waited, then delivered":    {dedupe.Claim{Age: 5 * time.Second}, 1700000000 - 8, true, 8500 * time.Millisecond},
+		"late answers: waited for all deliveries": {dedupe.Claim{}, 1700000000 - 16, true, 13500 * time.Millisecond},
+		"late answers: a date long ago":           {dedupe.Claim{}, 1600000000, true, 0},
+		"late answers: a date to come":            {dedupe.Claim{}, 1800000000, true, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := ageOf(tt.claim, tt.created, now); got != tt.want {
+			if got := ageOf(tt.claim, tt.created, now, tt.bringsLate); got != tt.want {
 				t.Errorf("age %v, want %v", got, tt.want)
 			}
 		})
