@@ -47,11 +47,7 @@ func answer(value any) apiAnswer {
 }
 
 // answerOK makes an answer of values that WeChat gives beside its plain ok.
-func answerOK(values map[string]any) apiAnswer {
-	values["errcode"], values["errmsg"] = errcode.OK, errcode.OK.Text()
-
-	return answer(values)
-}
+func answerOK(values map[string]any) apiAnswer { return refuseWith(errcode.OK, values) }
 
 // refuse makes an answer of a code; 0 is WeChat's plain ok.
 func refuse(code errcode.Code) apiAnswer { return refuseSaying(code, "") }

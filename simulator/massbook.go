@@ -53,7 +53,7 @@ func (b *massBook) admit(account Account, clientID string, now time.Time) errcod
 		return errcode.MassTooFast
 	case former != nil:
 		return errcode.MassTwice
-	case !b.minute.Take(now.Format("2006-01-02T15:04"), massPerMinute):
+	case !b.minute.Take(quota.MinuteOf(now), massPerMinute):
 		return errcode.MinuteQuota
 	case account.Subscription && !b.day.Take(quota.DayOf(now), massPerDaySubscription):
 		return errcode.MassQuota
@@ -77,5 +77,5 @@ func (b *massBook) find(id string) *massJob {
 
 // gets reports whether the follower gets one more mass message of the account this month, and counts it.
 func (f *follower) gets(account Account, now time.Time) bool {
-	return account.Subscription || f.massSent.Take(now.In(quota.China).Format("2006-01"), massPerMonth)
+	return account.Subscription || f.massSent.Take(quota.MonthOf(now), massPerMonth)
 }

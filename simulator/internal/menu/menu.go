@@ -48,18 +48,13 @@ func usesMedia(buttons []Button, mediaID string) bool {
 }
 
 // Normalize writes the absent lists of entries as empty ones, as WeChat returns them.
-func (m *Menu) Normalize() {
-	for position := range m.Button {
-		m.Button[position].normalize()
-	}
-}
+func (m *Menu) Normalize() { normalize(m.Button) }
 
-// normalize writes an absent list of entries as an empty one, as WeChat returns it.
-func (b *Button) normalize() {
-	if b.SubButton == nil {
-		b.SubButton = []Button{}
-	}
-	for position := range b.SubButton {
-		b.SubButton[position].normalize()
+func normalize(buttons []Button) {
+	for position := range buttons {
+		if buttons[position].SubButton == nil {
+			buttons[position].SubButton = []Button{}
+		}
+		normalize(buttons[position].SubButton)
 	}
 }

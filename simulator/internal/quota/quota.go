@@ -15,6 +15,12 @@ var China = time.FixedZone("CST", 8*60*60)
 // DayOf names the day to which a quota at that time belongs.
 func DayOf(at time.Time) string { return at.In(China).Format(time.DateOnly) }
 
+// MonthOf names the month to which a quota at that time belongs.
+func MonthOf(at time.Time) string { return at.In(China).Format("2006-01") }
+
+// MinuteOf names the minute to which a quota at that time belongs.
+func MinuteOf(at time.Time) string { return at.Format("2006-01-02T15:04") }
+
 // Counter counts uses within a period that has a name, such as a day.
 type Counter struct {
 	period string

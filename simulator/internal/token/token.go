@@ -256,7 +256,7 @@ func (b *Book) Expire(kind Kind, now time.Time) {
 
 func (b *Book) countStable(now time.Time) errcode.Code {
 	b.Fetches.Stable++
-	if !b.stableMin.Take(now.Format("2006-01-02T15:04"), stablePerMinute) {
+	if !b.stableMin.Take(quota.MinuteOf(now), stablePerMinute) {
 		b.Fetches.Refused++
 
 		return errcode.MinuteQuota
@@ -360,7 +360,7 @@ const clearsPerMonth = 10
 
 // Clear resets the daily quotas, if the month's allowance isn't used up.
 func (b *Book) Clear(now time.Time) errcode.Code {
-	if !b.clears.Take(now.In(quota.China).Format("2006-01"), clearsPerMonth) {
+	if !b.clears.Take(quota.MonthOf(now), clearsPerMonth) {
 		return errcode.QuotaClears
 	}
 	b.calls.Clear()

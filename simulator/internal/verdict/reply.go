@@ -46,7 +46,8 @@ type music struct {
 	ThumbMediaID string `json:"ThumbMediaId" xml:"ThumbMediaId"`
 }
 
-type item struct {
+// Article is one entry of a news reply (图文消息), or music with its address.
+type Article struct {
 	Title       string `json:"Title"       xml:"Title"`
 	Description string `json:"Description" xml:"Description"`
 	PicURL      string `json:"PicUrl"      xml:"PicUrl"`
@@ -65,12 +66,12 @@ func (n *numeral) UnmarshalJSON(data []byte) error {
 
 // items are the articles of a news reply. In JSON they are an array, or, shaped as the XML, an object that has one; which
 // of the two WeChat takes is not documented.
-type items []item
+type items []Article
 
 // UnmarshalJSON reads either form.
 func (i *items) UnmarshalJSON(data []byte) error {
 	var shaped struct {
-		Items []item `json:"item"`
+		Items []Article `json:"item"`
 	}
 	if err := json.Unmarshal(data, &shaped); err == nil {
 		*i = shaped.Items
@@ -78,7 +79,7 @@ func (i *items) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 
-	return json.Unmarshal(data, (*[]item)(i))
+	return json.Unmarshal(data, (*[]Article)(i))
 }
 
 // parseReply reads exactly one document, or says what is wrong with it. What is before or after it makes the

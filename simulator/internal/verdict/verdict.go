@@ -67,14 +67,6 @@ type Content struct {
 	Articles []Article
 }
 
-// Article is one entry of a news reply (图文消息), or music with its address.
-type Article struct {
-	Title       string
-	Description string
-	PicURL      string
-	URL         string
-}
-
 // Without is the judgement of a delivery that got no answer.
 func Without(reason Reason) Judgement { return Judgement{Verdict: NoAnswer, Reason: reason} }
 
@@ -247,9 +239,6 @@ func readNews(answer reply, expected Expectation) (content Content, problem Reas
 	if expected.IsEvent {
 		limit = maxArticlesForEvent
 	}
-	for _, article := range answer.Articles[:min(limit, count)] { // Extra ones are dropped, not refused.
-		content.Articles = append(content.Articles, Article(article))
-	}
 
-	return content, Reason{}
+	return Content{Articles: answer.Articles[:min(limit, count)]}, Reason{} // Extra ones are dropped, not refused.
 }
